@@ -1,0 +1,80 @@
+// What a kernel family hands to the program builder for one operator: plain data, no Vulkan
+// objects. A family (convolution.cpp, depthwise.cpp, ...) decides applicability, packs parameters
+// and sizes dispatches; program.cpp turns the result into pipelines, memory, descriptors and
+// commands.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "backend/vulkan/capabilities.h"
+#include "backend/vulkan/layout.h"
+#include "graph/lowered_graph.h"
+#include "graph/status.h"
+
+namespace lockstep::backend::vulkan {
+
+// Vulkan 1.1 promises no more storage buffers than this to one shader stage.
+inline constexpr size_t kMaximumBindings = 4;
+
+// One storage buffer of a dispatch: an activation (or constant operand) of the graph, or a constant
+// block of the plan (packed weights, channel parameters, tables).
+struct Binding {
+  enum class Kind : uint8_t { kTensor, kConstant };
+  Kind kind = Kind::kTensor;
+  int32_t index = 0;  // kTensor: LoweredGraph::tensors; kConstant: KernelPlan::constants
+};
+
+struct Dispatch {
+  std::string shader;  // name of the embedded SPIR-V module, "convolution_int_dot"
+  std::vector<uint32_t> specialization;  // values of constant_id 0, 1, 2, ...
+  std::vector<uint32_t> push_constants;  // at most Capabilities::max_push_constants / 4 words
+  std::vector<Binding> inputs;           // bindings 0 .. inputs.size() - 1, only read
+  Binding output;                        // the next binding, only written
+  std::array<uint32_t, 3> workgroups{1, 1, 1};
+  // Reads or overwrites what an earlier dispatch of the same plan wrote: a barrier goes before it,
+  // and its output binding may be read as well.
+  bool follows_previous = false;
+};
+
+struct KernelPlan {
+  std::string variant;                            // for reports
+  std::vector<std::vector<std::byte>> constants;  // uploaded once
+  // In order. Dispatches that write the same tensor write disjoint words and need no barrier
+  // between each other (unless follows_previous says so); the builder places barriers between
+  // producer and consumer tensors.
+  std::vector<Dispatch> dispatches;
+  // The output has the input's bytes and layout: no dispatch; the builder lets both share memory.
+  bool is_alias = false;
+};
+
+struct PlanContext {
+  const graph::LoweredGraph& graph;
+  const Capabilities& capabilities;
+
+  TensorLayout layout(int32_t tensor) const {
+    return layout_of(graph.tensors[static_cast<size_t>(tensor)].shape);
+  }
+};
+
+// kUnsupported with the reason when the operator is not for this device.
+Result<KernelPlan> plan_operator(const PlanContext& context, const graph::LoweredOperator& op);
+
+// The families, one file each. plan_operator dispatches to them.
+Result<KernelPlan> plan_convolution(const PlanContext&, const graph::LoweredConvolution&);
+Result<KernelPlan> plan_depthwise_convolution(const PlanContext&,
+                                              const graph::LoweredDepthwiseConvolution&);
+Result<KernelPlan> plan_add(const PlanContext&, const graph::LoweredAdd&);
+Result<KernelPlan> plan_mul(const PlanContext&, const graph::LoweredMul&);
+Result<KernelPlan> plan_pool(const PlanContext&, const graph::LoweredPool&);
+Result<KernelPlan> plan_mean(const PlanContext&, const graph::LoweredMean&);
+Result<KernelPlan> plan_pad(const PlanContext&, const graph::LoweredPad&);
+Result<KernelPlan> plan_concatenation(const PlanContext&, const graph::LoweredConcatenation&);
+Result<KernelPlan> plan_reshape(const PlanContext&, const graph::LoweredReshape&);
+Result<KernelPlan> plan_table(const PlanContext&, const graph::LoweredTable&);
+
+}  // namespace lockstep::backend::vulkan

@@ -1,0 +1,136 @@
+// The operators we understand, with typed attributes; everything else is an OpaqueAttributes.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace lockstep::graph {
+
+// How a window meets the border. SAME: output = ceil(input / stride), zero-point padding split with
+// the smaller half before. VALID: windows lie inside the image.
+enum class Padding : uint8_t { kSame, kValid };
+
+// Clamps fused into an operator's end, on real values.
+enum class Activation : uint8_t { kNone, kRelu, kReluN1To1, kRelu6, kTanh, kSignBit };
+
+// Inputs: [0] NHWC, [1] weights OHWI (I may be C / groups), [2] bias int32, optional.
+struct Conv2dAttributes {
+  Padding padding = Padding::kSame;
+  int32_t stride_height = 1;
+  int32_t stride_width = 1;
+  int32_t dilation_height = 1;
+  int32_t dilation_width = 1;
+  Activation activation = Activation::kNone;
+};
+
+// Inputs: [0] NHWC, [1] weights 1HWO with O = C * depth_multiplier, [2] bias int32, optional.
+// Output channel c * depth_multiplier + m is made from input channel c.
+struct DepthwiseConv2dAttributes {
+  Padding padding = Padding::kSame;
+  int32_t stride_height = 1;
+  int32_t stride_width = 1;
+  int32_t dilation_height = 1;
+  int32_t dilation_width = 1;
+  int32_t depth_multiplier = 1;
+  Activation activation = Activation::kNone;
+};
+
+// Inputs: [0] any shape, read as [rows, input_channels]; [1] weights [output_channels,
+// input_channels]; [2] bias int32, optional. keep_num_dims keeps the leading extents.
+struct FullyConnectedAttributes {
+  Activation activation = Activation::kNone;
+  bool keep_num_dims = false;
+  bool default_weights_format = true;  // false: a shuffled layout that we leave to the host
+};
+
+enum class BinaryKind : uint8_t { kAdd, kMul };
+
+// Inputs: two tensors, numpy broadcasting.
+struct BinaryAttributes {
+  BinaryKind kind = BinaryKind::kAdd;
+  Activation activation = Activation::kNone;
+};
+
+enum class PoolKind : uint8_t { kAverage, kMax };
+
+struct Pool2dAttributes {
+  PoolKind kind = PoolKind::kAverage;
+  Padding padding = Padding::kSame;
+  int32_t stride_height = 1;
+  int32_t stride_width = 1;
+  int32_t filter_height = 1;
+  int32_t filter_width = 1;
+  Activation activation = Activation::kNone;
+};
+
+// Inputs: [0] values, [1] int32 axes (constant).
+struct MeanAttributes {
+  bool keep_dims = false;
+};
+
+// Inputs: [0] values, [1] int32/int64 [rank, 2] amounts (constant), [2] pad value (PADV2,
+// optional).
+struct PadAttributes {};
+
+struct ConcatenationAttributes {
+  int32_t axis = 0;  // negative counts from the end
+  Activation activation = Activation::kNone;
+};
+
+// The result has the output tensor's shape; elements keep their order. Also stands for SQUEEZE and
+// EXPAND_DIMS, which are the same movement of data.
+struct ReshapeAttributes {
+  std::vector<int32_t> new_shape;  // as given by the file, -1 for "whatever is left"; may be empty
+};
+
+struct SoftmaxAttributes {
+  float beta = 1.0f;  // over the last dimension
+};
+
+// One input, one output, one element at a time.
+enum class UnaryKind : uint8_t {
+  kLogistic,
+  kTanh,
+  kRelu,
+  kReluN1To1,
+  kRelu6,
+  kHardSwish,
+  kLeakyRelu
+};
+
+struct UnaryAttributes {
+  UnaryKind kind = UnaryKind::kLogistic;
+  float alpha = 0.0f;  // slope below zero, kLeakyRelu only
+};
+
+// float32 -> 8 bit, or 8 bit -> 8 bit with another scale, zero point or signedness.
+struct QuantizeAttributes {};
+// 8 bit, int16 or float16 -> float32.
+struct DequantizeAttributes {};
+
+// An operator we do not know, or know but with options we do not: kept so that a partitioner can
+// leave it to the host.
+struct OpaqueAttributes {
+  std::string reason;  // why it is opaque, for a person
+};
+
+using OperatorAttributes =
+    std::variant<Conv2dAttributes, DepthwiseConv2dAttributes, FullyConnectedAttributes,
+                 BinaryAttributes, Pool2dAttributes, MeanAttributes, PadAttributes,
+                 ConcatenationAttributes, ReshapeAttributes, SoftmaxAttributes, UnaryAttributes,
+                 QuantizeAttributes, DequantizeAttributes, OpaqueAttributes>;
+
+inline constexpr int32_t kAbsentTensor = -1;
+
+struct Operator {
+  std::string name;          // "CONV_2D"; a custom operator's own name
+  int32_t builtin_code = 0;  // as in the file
+  int32_t version = 1;
+  OperatorAttributes attributes;
+  std::vector<int32_t> inputs;  // indices into Graph::tensors; kAbsentTensor for an absent optional
+  std::vector<int32_t> outputs;
+};
+
+}  // namespace lockstep::graph
