@@ -11,11 +11,12 @@ namespace lockstep::numerics {
 
 static_assert(FLT_EVAL_METHOD == 0, "float arithmetic must be rounded to float at every operation");
 
-/// The width in which input_scale * weight_scale is computed before the division in double.
+/// The width in which the integer contracts compute input_scale * weight_scale, before dividing in
+/// double.
 enum class ScaleProduct : std::uint8_t {
-  /// Per-channel (int8) convolutions and depthwise convolutions of the integer contracts.
+  /// Convolutions and depthwise convolutions with int8 weights, whose scales are per channel.
   kDouble,
-  /// Per-tensor (uint8) convolutions of the integer contracts.
+  /// Operators whose weights have one scale: uint8 convolutions, fully connected layers.
   kFloat32,
 };
 
