@@ -1,0 +1,100 @@
+// Runs a whole network: the partitions a device takes as its programs, the rest on host_ref.
+//
+// An operator that neither can compute (a custom operator, float arithmetic) makes everything after
+// it unavailable, with the reason; whatever does not depend on it still runs.
+//
+// Threading: an Engine is used by one thread at a time. Several engines may share a device.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "backend/device.h"
+#include "delegate_api/partitioner.h"
+#include "graph/graph.h"
+#include "graph/status.h"
+
+namespace lockstep::delegate {
+
+struct EngineOptions {
+  // The numerics contract is partition.contract.
+  PartitionOptions partition;
+  // Makes tensor() work for every computed tensor; costs memory and transfers.
+  bool keep_all_tensors = false;
+};
+
+enum class Executor : uint8_t {
+  kDevice,
+  kHost,    // host_ref
+  kNobody,  // its outputs are unavailable
+};
+std::string_view executor_name(Executor executor);  // "device", "host", "nobody"
+
+// What became of one operator.
+struct OperatorReport {
+  std::string name;         // "CONV_2D"
+  std::string output_name;  // of its first output tensor; empty where it has none
+  Executor executor = Executor::kNobody;
+  int32_t step = -1;    // index into Engine::steps(); -1: nobody runs it
+  std::string variant;  // which kernel: "convolution 1x1 int-dot"; empty where nobody runs it
+  std::string reason;   // why it is not on the device; empty when it is
+};
+
+// One program of the run, in execution order.
+struct StepReport {
+  Executor executor = Executor::kHost;
+  std::vector<size_t> operators;  // indices into Graph::operators
+  backend::ProgramStatistics statistics;
+  int64_t last_run_nanoseconds = 0;  // wall time of the step in the last run()
+};
+
+struct EngineStatistics {
+  int64_t device_operators = 0;
+  int64_t host_operators = 0;
+  int64_t unavailable_operators = 0;
+  int64_t partitions = 0;             // device programs
+  backend::ProgramStatistics device;  // summed over them
+};
+
+class Engine {
+ public:
+  // `graph` passed validate(); give it its final shapes first (graph::resize_input). Keeps what it
+  // needs of it, constants by Graph::storage. `device` may be null: everything runs on host_ref.
+  // A device that fails to compile a partition leaves it to host_ref, and the reports say why.
+  // Fails on unusable options (a list that names no operator) and when the host cannot compile.
+  static Result<std::unique_ptr<Engine>> create(const graph::Graph& graph,
+                                                std::shared_ptr<backend::Device> device,
+                                                const EngineOptions& options);
+
+  virtual ~Engine() = default;
+
+  virtual const graph::Graph& graph() const = 0;
+
+  // Dense bytes of graph input `index` (NHWC, uint8 as uint8), copied. Inputs start as zeros and
+  // keep their contents from run to run.
+  virtual Status set_input(size_t index, std::span<const std::byte> bytes) = 0;
+
+  // One inference. A device that fails is given up for the partition at hand, which moves to
+  // host_ref for good: the results stay the same bits, problems() tells.
+  virtual Status run() = 0;
+
+  // Graph output `index` of the last run; valid until the next run(). kUnsupported with the reason
+  // where nobody computes it.
+  virtual Result<std::span<const std::byte>> output(size_t index) const = 0;
+
+  // Any tensor of the graph by its index, constants included. Without keep_all_tensors only
+  // constants and what crosses a step's border are there; the others are kInvalidArgument.
+  virtual Result<std::span<const std::byte>> tensor(int32_t tensor) const = 0;
+
+  virtual std::vector<OperatorReport> operators() const = 0;  // one for each operator of the graph
+  virtual std::vector<StepReport> steps() const = 0;
+  virtual EngineStatistics statistics() const = 0;
+  // What went wrong and was survived (a device lost, a partition that did not compile).
+  virtual const std::vector<std::string>& problems() const = 0;
+};
+
+}  // namespace lockstep::delegate
