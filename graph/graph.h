@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -28,13 +29,23 @@ struct Graph {
 // shape is the one its inputs give. The error names graph, operator and tensor.
 Status validate(const Graph& graph);
 
-// The output shape of an understood operator from its inputs' shapes (and constant operands).
-// An opaque operator is an error of kind kUnsupported.
+// The output shape of an understood operator from its inputs' shapes (and constant operands). The
+// operator need not be part of the graph. kInvalidModel when its inputs contradict each other;
+// kUnsupported when it is opaque, or the shape is known only at run time, or out of our bounds. The
+// message does not name the operator.
 Result<Shape> infer_output_shape(const Graph& graph, const Operator& op);
 
 // Gives graph input `tensor` a new shape and carries it through all understood operators. Extents
-// may change where shape_signature has -1, and the outermost (batch) extent always may.
+// may change where shape_signature has -1, and the outermost (batch) extent always may. On failure
+// (kInvalidArgument) the graph is as it was.
 Status resize_input(Graph& graph, int32_t tensor, const Shape& shape);
+
+// The same for several inputs at once, where operators need them to agree.
+struct ResizedInput {
+  int32_t tensor = 0;
+  Shape shape;
+};
+Status resize_inputs(Graph& graph, std::span<const ResizedInput> inputs);
 
 // "operator 12 (CONV_2D, output 'MobilenetV2/Conv/Relu6')": how messages name an operator.
 std::string describe_operator(const Graph& graph, size_t operator_index);

@@ -79,10 +79,18 @@ struct ConcatenationAttributes {
   Activation activation = Activation::kNone;
 };
 
-// The result has the output tensor's shape; elements keep their order. Also stands for SQUEEZE and
-// EXPAND_DIMS, which are the same movement of data.
+// Which of the three operators that only rename a shape this is.
+enum class ReshapeKind : uint8_t { kReshape, kSqueeze, kExpandDims };
+
+// The result has the output tensor's shape; elements keep their order. Inputs: [0] values, [1] for
+// kReshape the new shape (int32, optional; wins over new_shape), for kExpandDims the axis (int32).
 struct ReshapeAttributes {
-  std::vector<int32_t> new_shape;  // as given by the file, -1 for "whatever is left"; may be empty
+  ReshapeKind kind = ReshapeKind::kReshape;
+  // kReshape: as given by the file, -1 for "whatever is left". Where this and input [1] are both
+  // absent the output tensor's declared shape counts.
+  std::vector<int32_t> new_shape;
+  // kSqueeze: the extent-1 axes that go away, negative ones count from the end; empty for all.
+  std::vector<int32_t> squeezed_axes;
 };
 
 struct SoftmaxAttributes {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <span>
 #include <string>
@@ -39,6 +40,17 @@ std::optional<int64_t> element_count(std::span<const int32_t> shape,
 
 std::string shape_to_string(std::span<const int32_t> shape);  // "1x224x224x3", "scalar"
 
+// A name from a file as messages show it: at most 100 bytes, control characters replaced by '?'.
+std::string printable(std::string_view name);
+
+// Largest and smallest value of an integer type of at most 32 bits, which is also the range of its
+// zero points; nullopt for the others.
+struct IntegerRange {
+  int64_t minimum;
+  int64_t maximum;
+};
+std::optional<IntegerRange> integer_range(DataType type);
+
 // real = scale * (quantized - zero_point). Per tensor: one scale and one zero point. Per axis: one
 // of each for every index of dimension `axis`. No scales: not quantized.
 struct Quantization {
@@ -66,5 +78,51 @@ struct Tensor {
 
   bool is_constant() const { return !data.empty(); }
 };
+
+// The contents of a constant as numbers of its own type. Empty when T is not the tensor's type or
+// its size is no multiple of T's. Makes a copy: a file's bytes need not be aligned for T.
+template <typename T>
+std::vector<T> constant_values(const Tensor& tensor);
+
+// The DataType of a C++ number.
+template <typename T>
+constexpr DataType data_type_of();
+
+template <>
+constexpr DataType data_type_of<int8_t>() {
+  return DataType::kInt8;
+}
+template <>
+constexpr DataType data_type_of<uint8_t>() {
+  return DataType::kUint8;
+}
+template <>
+constexpr DataType data_type_of<int16_t>() {
+  return DataType::kInt16;
+}
+template <>
+constexpr DataType data_type_of<int32_t>() {
+  return DataType::kInt32;
+}
+template <>
+constexpr DataType data_type_of<int64_t>() {
+  return DataType::kInt64;
+}
+template <>
+constexpr DataType data_type_of<float>() {
+  return DataType::kFloat32;
+}
+
+template <typename T>
+std::vector<T> constant_values(const Tensor& tensor) {
+  if (tensor.type != data_type_of<T>() || tensor.is_sparse || tensor.data.size() % sizeof(T) != 0) {
+    return {};
+  }
+  std::vector<T> values(tensor.data.size() / sizeof(T));
+  if (!values.empty()) {
+    std::memcpy(values.data(), tensor.data.data(), tensor.data.size());
+  }
+  return values;
+}
 
 }  // namespace lockstep::graph
