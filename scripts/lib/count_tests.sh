@@ -14,7 +14,7 @@ count_tests() {
     read -r case_passed case_failed case_skipped < <(count_gtest_cases "$2/$name.xml")
     case "$status" in
       run) ((case_passed + case_failed + case_skipped > 0)) || case_passed=1 ;;
-      disabled | notrun) ((case_passed + case_failed + case_skipped > 0)) || case_skipped=1 ;;
+      skip) ((case_passed + case_failed + case_skipped > 0)) || case_skipped=1 ;;
       *) ((case_failed > 0)) || case_failed=1 ;;
     esac
     passed=$((passed + case_passed)) failed=$((failed + case_failed)) skipped=$((skipped + case_skipped))
@@ -22,7 +22,8 @@ count_tests() {
   printf '%d %d %d\n' "$passed" "$failed" "$skipped"
 }
 
-# One line a test of CTest's JUnit file: status (run, fail, notrun, disabled), tab, name.
+# One line a test of CTest's JUnit file: status (run, skip, fail), tab, name. CTest says "notrun" of tests
+# that skipped themselves and of tests that could not be started: the second kind has failed.
 ctest_results() {
   awk '
     function attribute(name,   text) {
@@ -31,7 +32,14 @@ ctest_results() {
       sub(/^[^"]*"/, "", text); sub(/"$/, "", text)
       return text
     }
-    /<testcase / { print attribute("status") "\t" attribute("name") }' "$1"
+    /^\t<testcase / {
+      name = attribute("name")
+      status = attribute("status")
+      if (status == "disabled") status = "skip"
+      if (status == "notrun") status = "fail"
+    }
+    /^\t\t<skipped message="SKIP_/ { status = "skip" }
+    /^\t<\/testcase>/ { print status "\t" name }' "$1"
 }
 
 # The cases of one GoogleTest XML report, disabled ones counted as skipped; nothing when there is none.
@@ -47,7 +55,7 @@ count_gtest_cases() {
       gsub(/[^0-9]/, "", text)
       return text + 0
     }
-    /<testsuite / {
+    /^  <testsuite / {
       tests += count("tests")
       failed += count("failures") + count("errors")
       skipped += count("skipped") + count("disabled")
