@@ -1,0 +1,92 @@
+#include "tools/image.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <fstream>
+
+namespace lockstep::tools {
+namespace {
+
+Image checkered(int32_t width, int32_t height) {
+  Image image{.width = width, .height = height, .pixels = {}};
+  for (int32_t i = 0; i < width * height; ++i) {
+    for (int32_t channel = 0; channel < 3; ++channel) {
+      image.pixels.push_back(static_cast<uint8_t>(i * 7 + channel * 50));
+    }
+  }
+  return image;
+}
+
+TEST(Image, PngRoundTripKeepsEveryPixel) {
+  const Image image = checkered(5, 3);
+  const auto path = std::filesystem::path(testing::TempDir()) / "lockstep_image_test.png";
+  ASSERT_TRUE(write_png(image, path));
+  const auto read = read_image(path);
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(read->width, 5);
+  EXPECT_EQ(read->height, 3);
+  EXPECT_EQ(read->pixels, image.pixels);
+  std::filesystem::remove(path);
+}
+
+TEST(Image, FilesThatAreNoImagesAreRefusedByName) {
+  const auto path = std::filesystem::path(testing::TempDir()) / "lockstep_not_an_image.png";
+  std::ofstream(path) << "no picture";
+  const auto read = read_image(path);
+  ASSERT_FALSE(read);
+  EXPECT_NE(read.error().message.find("lockstep_not_an_image.png"), std::string::npos);
+  std::filesystem::remove(path);
+}
+
+TEST(Image, InputBytesFollowTheElementType) {
+  const Image image{.width = 1, .height = 1, .pixels = {0, 128, 255}};
+  const std::vector<int32_t> shape{1, 1, 1, 3};
+  const auto unsigned_input = image_to_input(image, "x", graph::DataType::kUint8, shape);
+  ASSERT_TRUE(unsigned_input);
+  EXPECT_EQ(*unsigned_input,
+            (std::vector<std::byte>{std::byte{0}, std::byte{128}, std::byte{255}}));
+  const auto signed_input = image_to_input(image, "x", graph::DataType::kInt8, shape);
+  ASSERT_TRUE(signed_input);
+  EXPECT_EQ(*signed_input, (std::vector<std::byte>{std::byte{0x80}, std::byte{0}, std::byte{127}}));
+  const auto float_input = image_to_input(image, "x", graph::DataType::kFloat32, shape);
+  ASSERT_TRUE(float_input);
+  std::vector<float> reals(3);
+  std::memcpy(reals.data(), float_input->data(), float_input->size());
+  EXPECT_EQ(reals[0], -1.0f);
+  EXPECT_EQ(reals[2], 1.0f);
+}
+
+TEST(Image, GreyInputsTakeTheLuma) {
+  const Image image{.width = 1, .height = 1, .pixels = {255, 0, 0}};
+  const auto input =
+      image_to_input(image, "x", graph::DataType::kUint8, std::vector<int32_t>{1, 1, 1, 1});
+  ASSERT_TRUE(input);
+  EXPECT_EQ((*input)[0], std::byte{76});
+}
+
+TEST(Image, InputsThatAreNoImagesAreRefused) {
+  const Image image = checkered(2, 2);
+  EXPECT_FALSE(image_to_input(image, "x", graph::DataType::kUint8, std::vector<int32_t>{1, 640}));
+  EXPECT_FALSE(
+      image_to_input(image, "x", graph::DataType::kInt32, std::vector<int32_t>{1, 2, 2, 3}));
+}
+
+TEST(Image, DrawingStaysInsideTheImage) {
+  Image image = checkered(20, 20);
+  draw_rectangle(image, -10, -10, 100, 100, 3, Color{1, 2, 3});
+  draw_label(image, 15, 2, 2, "person \xc3\xa9 99%", Color{4, 5, 6});
+  EXPECT_EQ(image.pixels.size(), 20u * 20 * 3);
+}
+
+TEST(Image, LabelsAreLegible) {
+  Image image{.width = 60, .height = 20, .pixels = std::vector<uint8_t>(60 * 20 * 3, 0)};
+  draw_label(image, 0, 18, 1, "dog", Color{200, 0, 0});
+  int32_t white = 0;
+  for (size_t i = 0; i < image.pixels.size(); i += 3) white += image.pixels[i + 1] == 255;
+  EXPECT_GT(white, 20) << "the glyphs' pixels";
+  EXPECT_LT(white, 200);
+}
+
+}  // namespace
+}  // namespace lockstep::tools

@@ -1,0 +1,42 @@
+// lockstep: the command line. See `lockstep --help`.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+
+#include "tools/command.h"
+
+namespace lockstep::tools {
+
+int finish(const std::string& command, const Result<int>& result) {
+  if (result) return *result;
+  std::fflush(stdout);
+  fmt::print(stderr, "lockstep {}: {}\n", command, result.error().message);
+  return kFailure;
+}
+
+}  // namespace lockstep::tools
+
+int main(int argc, char** argv) {
+  try {
+    CLI::App app{
+        "Runs int8 neural networks on Vulkan devices with the bits of the engine you already use.",
+        "lockstep"};
+    app.set_version_flag("--version", "lockstep " LOCKSTEP_VERSION);
+    app.require_subcommand(1);
+    int exit_code = lockstep::tools::kSuccess;
+    lockstep::tools::add_devices_command(app, exit_code);
+    lockstep::tools::add_inspect_command(app, exit_code);
+    lockstep::tools::add_run_command(app, exit_code);
+    lockstep::tools::add_verify_command(app, exit_code);
+    lockstep::tools::add_demo_command(app, exit_code);
+    try {
+      app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+      return app.exit(error) == 0 ? lockstep::tools::kSuccess : lockstep::tools::kFailure;
+    }
+    return exit_code;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "lockstep: %s\n", error.what());
+    return lockstep::tools::kFailure;
+  }
+}
