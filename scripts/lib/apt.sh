@@ -56,6 +56,6 @@ install_packages() {
 # install_command NAME...: what to type, as root, to get the packages by hand.
 install_command() {
   local prefix=''
-  ((EUID == 0)) || prefix='sudo '
+  ((EUID == 0)) || ! have_command sudo || prefix='sudo '
   printf '%sapt-get update && %sapt-get install --no-install-recommends %s' "$prefix" "$prefix" "$*"
 }

@@ -17,11 +17,16 @@ fi
 
 step() { printf '%s==> %s%s\n' "$bold" "$*" "$plain"; }
 note() { printf '    %s\n' "$*"; }
-warn() { printf '%sWarning:%s %s\n' "$yellow" "$plain" "$*" >&2; }
+
+# complain KIND COLOUR LINE...: on standard error, the first line after the kind, the others below.
+complain() {
+  printf '%s%s:%s %s\n' "$2" "$1" "$plain" "$3" >&2
+  shift 3
+  (($# == 0)) || printf '    %s\n' "$@" >&2
+}
+warn() { complain Warning "$yellow" "$@"; }
 die() {
-  printf '%sError:%s %s\n' "$red" "$plain" "$1" >&2
-  shift
-  (($# == 0)) || printf '       %s\n' "$@" >&2
+  complain Error "$red" "$@"
   exit 1
 }
 
