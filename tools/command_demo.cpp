@@ -46,7 +46,9 @@ Result<Engines> create_engines(const VerifiedModel& model, const EngineSettings&
                                const Sample& sample) {
   const auto library = delegate::TfliteLibrary::load(settings.tflite_library);
   if (!library) return tl::unexpected(library.error());
-  auto peer = TfliteInterpreter::create(*library, model.bytes, {.threads = settings.threads});
+  delegate::TfliteOptions builtin;
+  builtin.threads = settings.threads;
+  auto peer = TfliteInterpreter::create(*library, model.bytes, builtin);
   if (!peer) return tl::unexpected(peer.error());
   auto ours =
       TfliteInterpreter::create(*library, model.bytes, plugin_options(settings, /*report=*/{}));
