@@ -15,7 +15,7 @@ install(DIRECTORY "${PROJECT_SOURCE_DIR}/delegate_api/include/" DESTINATION "${C
         FILES_MATCHING PATTERN "*.h")
 install(EXPORT LockstepTargets NAMESPACE Lockstep:: DESTINATION "${LOCKSTEP_CMAKE_DIR}")
 
-foreach(target IN ITEMS lockstep_tflite lockstep_tool)
+foreach(target IN ITEMS lockstep_tflite lockstep_cli)
   if(TARGET ${target})
     set_target_properties(${target} PROPERTIES INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
     install(TARGETS ${target}

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Fetches what the demo and the tests use and Debian does not package (scripts/third_party.txt), and
-# SwiftShader, a second Vulkan implementation beside lavapipe, from Debian's chromium-common.
+# SwiftShader, a second Vulkan implementation beside lavapipe, out of one of Debian's packages.
 #
 # Usage: scripts/fetch.sh [--help]
 #
@@ -88,24 +88,50 @@ fetch_npm_packages() {
   done <"$repository/scripts/third_party.txt"
 }
 
-# SwiftShader comes from Debian's signed archive, whose newest version is the only one kept there: apt
-# checks it, and no version is pinned. Neither the package nor its dependencies are installed.
-fetch_swiftshader() {
-  local package=chromium-common folder="$third_party/swiftshader" log="$logs/swiftshader.log"
-  [[ ! -f "$folder/vk_swiftshader_icd.json" ]] || return 0
+# Debian's chromium-common holds SwiftShader, a second Vulkan implementation, and a validation layer that
+# is newer than Debian's own and sees hazards between shaders. Both come from Debian's signed archive,
+# whose newest version is the only one kept there: apt checks it, and no version is pinned. Neither the
+# package nor what it depends on is installed.
+fetch_vulkan_extras() {
+  local package=chromium-common folder="$third_party/vulkan" log="$logs/vulkan-extras.log" extracted
+  [[ ! -d "$folder" ]] || return 0
   have_command apt-get && have_command dpkg || return 1
-  step "Fetching SwiftShader (from Debian's $package)"
+  step "Fetching SwiftShader and a newer validation layer (from Debian's $package)"
   download_package() { (cd "$scratch" && run_logged "$log" apt-get download "$package"); }
   download_package || { update_package_lists && download_package; } || return 1
   dpkg --extract "$scratch/$package"_*.deb "$scratch/$package" || return 1
-  mkdir -p "$scratch/swiftshader"
-  mv "$scratch/$package"/usr/lib/chromium/{vk_swiftshader_icd.json,libvk_swiftshader.so} \
-    "$scratch/swiftshader" || return 1
-  mv "$scratch/swiftshader" "$folder"
+  extracted="$scratch/$package/usr/lib/chromium"
+  mkdir -p "$scratch/vulkan" "$third_party"
+  mv "$extracted"/{vk_swiftshader_icd.json,libvk_swiftshader.so,libVkLayer_khronos_validation.so} \
+    "$scratch/vulkan" || return 1
+  write_layer_manifest >"$scratch/vulkan/VkLayer_khronos_validation.json"
+  mv "$scratch/vulkan" "$folder"
+}
+
+# What tells the Vulkan loader of the layer beside it; the package brings none.
+write_layer_manifest() {
+  cat <<'MANIFEST'
+{
+  "file_format_version": "1.2.0",
+  "layer": {
+    "name": "VK_LAYER_KHRONOS_validation",
+    "type": "GLOBAL",
+    "library_path": "./libVkLayer_khronos_validation.so",
+    "api_version": "1.4.300",
+    "implementation_version": "1",
+    "description": "Khronos validation layer, newer than the system's",
+    "instance_extensions": [
+      {"name": "VK_EXT_debug_report", "spec_version": "9"},
+      {"name": "VK_EXT_debug_utils", "spec_version": "1"},
+      {"name": "VK_EXT_validation_features", "spec_version": "2"}
+    ]
+  }
+}
+MANIFEST
 }
 
 fetch_npm_packages
-fetch_swiftshader ||
+fetch_vulkan_extras ||
   warn "SwiftShader could not be fetched: tests run without this second device." \
-    "See $logs/swiftshader.log; 'apt-get download chromium-common' must work."
+    "'apt-get download chromium-common' must work; see $logs/vulkan-extras.log"
 step "Engines, network and photo: all are there"

@@ -2,10 +2,12 @@
 # Sets up, builds and runs all tests. Prints "N passed, N failed" (", N skipped") as its last line and
 # exits with 0 only when nothing failed.
 #
-# Usage: scripts/test.sh [--preset NAME] [--filter REGEX] [--jobs N] [--no-setup] [--help] [-- CTEST_ARGUMENT...]
+# Usage: scripts/test.sh [--preset NAME] [--filter REGEX] [--jobs N] [--hazards] [--no-setup] [--help]
+#                        [-- CTEST_ARGUMENT...]
 #   --preset NAME   release (default), debug, asan-ubsan or tsan
 #   --filter REGEX  only the tests whose name matches
 #   --jobs N        this many compilers or tests at once (default: one a core)
+#   --hazards       device tests run under a newer validation layer that also checks synchronization
 #   --no-setup      neither install, nor fetch, nor build: run the tests that are built
 #   --help          print this text
 #   -- ...          further arguments for ctest, e.g. -- --repeat until-fail:3
@@ -25,12 +27,14 @@ preset=release
 filter=''
 jobs=$(nproc)
 set_up=true
+hazards=false
 ctest_arguments=()
 while (($# > 0)); do
   case "$1" in
     --preset) need_value "$@" && preset=$2 && shift ;;
     --filter) need_value "$@" && filter=$2 && shift ;;
     --jobs) need_value "$@" && jobs=$2 && shift ;;
+    --hazards) hazards=true ;;
     --no-setup) set_up=false ;;
     --help | -h) usage "${BASH_SOURCE[0]}" && exit 0 ;;
     --) shift && ctest_arguments=("$@") && break ;;
@@ -53,6 +57,7 @@ rm -rf "$results"
 mkdir -p "$results/gtest"
 export_environment
 export_vulkan_drivers_for_tests
+! "$hazards" || export_hazard_checks
 # Every GoogleTest program writes its report into this folder, under its own name.
 export GTEST_OUTPUT="xml:$results/gtest/"
 

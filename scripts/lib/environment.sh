@@ -18,7 +18,7 @@
 # shellcheck source=common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-swiftshader_driver="$third_party/swiftshader/vk_swiftshader_icd.json"
+swiftshader_driver="$third_party/vulkan/vk_swiftshader_icd.json"
 
 # export_if_there VARIABLE PATH
 export_if_there() {
@@ -72,4 +72,12 @@ export_vulkan_drivers_for_tests() {
 
 export_vulkan_drivers_for_demo() {
   [[ -n "$(system_vulkan_drivers)" || ! -f "$swiftshader_driver" ]] || use_vulkan_drivers "$swiftshader_driver"
+}
+
+# The newer validation layer, checking hazards between dispatches and submissions, inside shaders too.
+export_hazard_checks() {
+  [[ -f "$third_party/vulkan/VkLayer_khronos_validation.json" ]] ||
+    die "the validation layer that checks hazards is not there: scripts/fetch.sh brings it."
+  export VK_LAYER_PATH="$third_party/vulkan" VK_LAYER_VALIDATE_SYNC=1
+  export VK_LAYER_SYNCVAL_SHADER_ACCESSES_HEURISTIC=1
 }
