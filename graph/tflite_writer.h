@@ -9,12 +9,13 @@
 
 namespace lockstep::graph {
 
-// Every operator must be an understood one (kUnsupported names the first opaque one otherwise).
-// read_tflite(write_tflite(graph)) gives the graph back.
+// Every operator must be an understood one (kUnsupported names the first opaque one otherwise), and
+// the graph must pass validate(). Reading the file gives the graph back.
 Result<std::vector<std::byte>> write_tflite(const Graph& graph);
 
-// A copy of a .tflite file in which every tensor that an operator produces is a graph output, in
-// the order of production: what a comparison of all tensors needs. Everything else is unchanged.
+// A copy of a .tflite file in which every tensor that an operator of the first subgraph produces is
+// a graph output, in the order of production: what a comparison of all tensors needs. Graph outputs
+// that no operator produces follow. Everything else is unchanged, whether we understand it or not.
 Result<std::vector<std::byte>> expose_all_tensors(std::span<const std::byte> bytes);
 
 }  // namespace lockstep::graph

@@ -180,8 +180,26 @@ class DataFlow {
   std::vector<bool> is_written_;  // by the caller or by an operator that already ran
 };
 
-bool is_opaque(const Operator& op) {
-  return std::holds_alternative<OpaqueAttributes>(op.attributes);
+// validate_operator() with the bare reason.
+Status check_operator(const Graph& graph, const Operator& op) {
+  if (std::holds_alternative<OpaqueAttributes>(op.attributes)) return {};
+  if (op.outputs.size() != 1 || op.outputs[0] == kAbsentTensor) {
+    return make_error(ErrorCode::kInvalidModel, "has {} outputs, needs one", op.outputs.size());
+  }
+  for (const int32_t input : op.inputs) {
+    if (input != kAbsentTensor && graph.tensors[static_cast<size_t>(input)].is_sparse) {
+      return make_error(ErrorCode::kUnsupported, "'{}' is in the sparse encoding",
+                        printable(graph.tensors[static_cast<size_t>(input)].name));
+    }
+  }
+  const Result<Shape> shape = infer_output_shape(graph, op);
+  if (!shape) return tl::unexpected(shape.error());
+  const Tensor& output = graph.tensors[static_cast<size_t>(op.outputs[0])];
+  if (output.shape != *shape) {
+    return make_error(ErrorCode::kInvalidModel, "the output is declared {}, the inputs give {}",
+                      shape_to_string(output.shape), shape_to_string(*shape));
+  }
+  return {};
 }
 
 bool is_known_only_at_run_time(const Graph& graph, const std::vector<int32_t>& tensors) {
@@ -202,43 +220,21 @@ Status validate_structure(const Graph& graph) {
 }
 
 Status validate_operator(const Graph& graph, size_t operator_index) {
-  const Operator& op = graph.operators[operator_index];
-  if (is_opaque(op)) return {};
-  const auto fail = [&](ErrorCode code, std::string_view reason) {
-    return make_error(code, "{}: {}: {}", graph.name, describe_operator(graph, operator_index),
-                      reason);
-  };
-  if (op.outputs.size() != 1 || op.outputs[0] == kAbsentTensor) {
-    return fail(ErrorCode::kInvalidModel,
-                fmt::format("has {} outputs, needs one", op.outputs.size()));
-  }
-  for (const int32_t input : op.inputs) {
-    if (input != kAbsentTensor && graph.tensors[static_cast<size_t>(input)].is_sparse) {
-      return fail(ErrorCode::kUnsupported,
-                  fmt::format("'{}' is in the sparse encoding",
-                              printable(graph.tensors[static_cast<size_t>(input)].name)));
-    }
-  }
-  const Result<Shape> shape = infer_output_shape(graph, op);
-  if (!shape) return fail(shape.error().code, shape.error().message);
-  const Tensor& output = graph.tensors[static_cast<size_t>(op.outputs[0])];
-  if (output.shape != *shape) {
-    return fail(ErrorCode::kInvalidModel,
-                fmt::format("the output is declared {}, the inputs give {}",
-                            shape_to_string(output.shape), shape_to_string(*shape)));
-  }
-  return {};
+  const Status status = check_operator(graph, graph.operators[operator_index]);
+  if (status) return status;
+  return make_error(status.error().code, "{}: {}: {}", graph.name,
+                    describe_operator(graph, operator_index), status.error().message);
 }
 
 Status leave_unsupported_operators_opaque(Graph& graph) {
   for (size_t i = 0; i < graph.operators.size(); ++i) {
-    const Status status = validate_operator(graph, i);
-    if (status) continue;
     Operator& op = graph.operators[i];
+    const Status status = check_operator(graph, op);
+    if (status) continue;
     const bool may_be_left = status.error().code == ErrorCode::kUnsupported ||
                              is_known_only_at_run_time(graph, op.inputs) ||
                              is_known_only_at_run_time(graph, op.outputs);
-    if (!may_be_left) return status;
+    if (!may_be_left) return validate_operator(graph, i);
     op.attributes = OpaqueAttributes{status.error().message};
   }
   return {};
