@@ -1,0 +1,191 @@
+// The program as a user meets it: exit codes, messages, JSON.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "graph/testing/graph_builder.h"
+#include "graph/tflite_writer.h"
+
+namespace lockstep::tools {
+namespace {
+
+using graph::testing::GraphBuilder;
+using graph::testing::per_tensor;
+using testing::HasSubstr;
+
+struct Outcome {
+  int exit_code = -1;
+  std::string text;  // stdout and stderr
+};
+
+Outcome lockstep(const std::string& arguments) {
+  const std::string command = std::string(LOCKSTEP_PROGRAM) + " " + arguments + " 2>&1";
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> pipe(popen(command.c_str(), "r"),
+                                                             [](std::FILE*) { return 0; });
+  Outcome outcome;
+  std::array<char, 4096> buffer{};
+  while (const size_t count = std::fread(buffer.data(), 1, buffer.size(), pipe.get())) {
+    outcome.text.append(buffer.data(), count);
+  }
+  const int status = pclose(pipe.get());
+  outcome.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+  return outcome;
+}
+
+// A folder with a small network: conv, add with itself, softmax; batch may be resized.
+class CommandLine : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = std::filesystem::path(testing::TempDir()) /
+              ("lockstep_command_line_" + std::to_string(getpid()));
+    std::filesystem::create_directories(folder_);
+    GraphBuilder builder("small");
+    const int32_t input =
+        builder.input("image", graph::DataType::kInt8, {1, 6, 6, 3}, per_tensor(0.5f, -1));
+    std::vector<int8_t> weights(4 * 3 * 3 * 3);
+    for (size_t i = 0; i < weights.size(); ++i) weights[i] = static_cast<int8_t>(i * 37);
+    const int32_t filter = builder.constant<int8_t>("w", {4, 3, 3, 3}, weights, per_tensor(0.25f));
+    const int32_t features =
+        builder.conv_2d(input, filter, graph::kAbsentTensor, per_tensor(2.0f, 3));
+    const int32_t sum = builder.add(features, features, per_tensor(4.0f, 0));
+    const int32_t result = builder.softmax(sum, per_tensor(1.0f / 256.0f, -128));
+    const auto bytes = graph::write_tflite(builder.build({result}));
+    ASSERT_TRUE(bytes) << bytes.error().message;
+    write("small.tflite", *bytes);
+    auto damaged = *bytes;
+    damaged.resize(damaged.size() / 2);
+    write("damaged.tflite", damaged);
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  void write(const std::string& name, const std::vector<std::byte>& bytes) const {
+    std::ofstream file(folder_ / name, std::ios::binary);
+    file.write(reinterpret_cast<const char*>(bytes.data()),
+               static_cast<std::streamsize>(bytes.size()));
+  }
+  std::string path(const std::string& name) const { return (folder_ / name).string(); }
+
+  std::filesystem::path folder_;
+};
+
+TEST_F(CommandLine, HelpNamesEveryCommand) {
+  const Outcome outcome = lockstep("--help");
+  EXPECT_EQ(outcome.exit_code, 0);
+  for (const char* command : {"devices", "inspect", "run", "verify", "demo"}) {
+    EXPECT_THAT(outcome.text, HasSubstr(command));
+    EXPECT_EQ(lockstep(std::string(command) + " --help").exit_code, 0) << command;
+  }
+}
+
+TEST_F(CommandLine, MistakesAreErrorsThatSayWhatIsWrong) {
+  EXPECT_EQ(lockstep("").exit_code, 2);
+  EXPECT_EQ(lockstep("frobnicate").exit_code, 2);
+  EXPECT_EQ(lockstep("run --nonsense " + path("small.tflite")).exit_code, 2);
+  const Outcome absent = lockstep("run /nonexistent/model.tflite");
+  EXPECT_EQ(absent.exit_code, 2);
+  EXPECT_THAT(absent.text, HasSubstr("/nonexistent/model.tflite"));
+  const Outcome numerics = lockstep("run --numerics exact " + path("small.tflite"));
+  EXPECT_EQ(numerics.exit_code, 2);
+  EXPECT_THAT(numerics.text, HasSubstr("litert"));
+}
+
+TEST_F(CommandLine, ADamagedModelIsRefusedByName) {
+  for (const char* command : {"run --device ref ", "inspect --device ref ", "verify "}) {
+    const Outcome outcome = lockstep(command + path("damaged.tflite"));
+    EXPECT_EQ(outcome.exit_code, 2) << command;
+    EXPECT_THAT(outcome.text, HasSubstr("damaged.tflite")) << command;
+  }
+}
+
+TEST_F(CommandLine, UnknownDevicesAndMasksListWhatThereIs) {
+  const Outcome device = lockstep("run --device nothing-like-this " + path("small.tflite"));
+  EXPECT_EQ(device.exit_code, 2);
+  EXPECT_THAT(device.text, HasSubstr("ref"));
+  const Outcome mask = lockstep("run --mask wings " + path("small.tflite"));
+  EXPECT_EQ(mask.exit_code, 2);
+}
+
+TEST_F(CommandLine, RunsOnTheReferenceAndReportsJson) {
+  const Outcome outcome = lockstep("run --device ref --all-tensors --json " + path("small.tflite"));
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.text;
+  const auto report = nlohmann::json::parse(outcome.text, nullptr, false);
+  ASSERT_FALSE(report.is_discarded()) << outcome.text;
+  EXPECT_EQ(report.at("operators").size(), 3u);
+  EXPECT_EQ(report.at("tensors").size(), 3u);
+  for (const auto& tensor : report.at("tensors")) EXPECT_EQ(tensor.at("status"), "ok");
+}
+
+TEST_F(CommandLine, ASeedMeansTheSameTensorsEveryTime) {
+  const auto digest = [&](const std::string& options) {
+    const Outcome outcome = lockstep("run --device ref --json " + options + path("small.tflite"));
+    const auto report = nlohmann::json::parse(outcome.text, nullptr, false);
+    return report.is_discarded() ? outcome.text : report.at("tensors")[0].at("digest").dump();
+  };
+  EXPECT_EQ(digest("--seed 5 "), digest("--seed 5 "));
+  EXPECT_NE(digest("--seed 5 "), digest("--seed 6 "));
+}
+
+TEST_F(CommandLine, InputFilesMustHaveTheInputsSize) {
+  write("input.bin", std::vector<std::byte>(6 * 6 * 3, std::byte{7}));
+  write("short.bin", std::vector<std::byte>(5));
+  EXPECT_EQ(lockstep("run --device ref --input " + path("input.bin") + " " + path("small.tflite"))
+                .exit_code,
+            0);
+  const Outcome outcome =
+      lockstep("run --device ref --input " + path("short.bin") + " " + path("small.tflite"));
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_THAT(outcome.text, HasSubstr("108")) << "the size that is needed";
+}
+
+TEST_F(CommandLine, OutputsAreWrittenAsFiles) {
+  const Outcome outcome =
+      lockstep("run --device ref --batch 2 --output " + path("out") + " " + path("small.tflite"));
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.text;
+  int files = 0;
+  for (const auto& file : std::filesystem::directory_iterator(path("out"))) {
+    EXPECT_EQ(std::filesystem::file_size(file), 2u * 6 * 6 * 4);
+    ++files;
+  }
+  EXPECT_EQ(files, 1);
+}
+
+TEST_F(CommandLine, InspectTellsShapesAndPlacement) {
+  const Outcome outcome = lockstep("inspect --device ref " + path("small.tflite"));
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.text;
+  EXPECT_THAT(outcome.text, HasSubstr("CONV_2D"));
+  EXPECT_THAT(outcome.text, HasSubstr("1x6x6x4"));
+  EXPECT_THAT(outcome.text, HasSubstr("3 of 3 operators"));
+}
+
+TEST_F(CommandLine, DevicesAlwaysListsTheReference) {
+  const Outcome outcome = lockstep("devices --json");
+  ASSERT_EQ(outcome.exit_code, 0);
+  const auto report = nlohmann::json::parse(outcome.text, nullptr, false);
+  ASSERT_FALSE(report.is_discarded()) << outcome.text;
+  EXPECT_EQ(report.at("devices").back().at("backend"), "ref");
+}
+
+TEST_F(CommandLine, WithoutAnyDriverEverythingStillWorksOnTheReference) {
+  const std::string no_driver = "VK_DRIVER_FILES=/nonexistent VK_ICD_FILENAMES=/nonexistent ";
+  const std::string command = no_driver + LOCKSTEP_PROGRAM + " run --device ref " +
+                              path("small.tflite") + " > /dev/null 2>&1";
+  EXPECT_EQ(std::system(command.c_str()), 0);
+  const std::string without_device =
+      no_driver + LOCKSTEP_PROGRAM + " run " + path("small.tflite") + " > /dev/null 2>&1";
+  const int status = std::system(without_device.c_str());
+  ASSERT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 2) << "asked for a device, and there is none";
+}
+
+}  // namespace
+}  // namespace lockstep::tools

@@ -1,0 +1,57 @@
+#include "tools/placement.h"
+
+#include <fmt/core.h>
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+namespace lockstep::tools {
+namespace {
+
+// "CONV_2D x 35, ADD x 10", in order of first appearance.
+std::string count_operators(const std::vector<std::string>& names) {
+  std::vector<std::string> order;
+  std::map<std::string, int> counts;
+  for (const std::string& name : names) {
+    if (counts[name]++ == 0) order.push_back(name);
+  }
+  std::string text;
+  for (const std::string& name : order) {
+    if (!text.empty()) text += ", ";
+    text += counts[name] == 1 ? name : fmt::format("{} x {}", name, counts[name]);
+  }
+  return text;
+}
+
+}  // namespace
+
+void print_placement(const nlohmann::json& report) {
+  const std::string driver = report.value("driver", "");
+  fmt::print("device      {}{}\n", report.value("device", "none"),
+             driver.empty() ? "" : fmt::format(" ({})", driver));
+  fmt::print("numerics    {}\n", report.value("numerics", ""));
+  if (const std::string problem = report.value("problem", ""); !problem.empty()) {
+    fmt::print("problem     {}\n", problem);
+  }
+  for (const auto& subgraph : report.at("subgraphs")) {
+    std::vector<std::string> taken;
+    for (const auto& node : subgraph.at("nodes")) {
+      if (node.at("partition").get<int>() >= 0) taken.push_back(node.at("operator"));
+    }
+    const int partitions = subgraph.at("partitions");
+    fmt::print("on device   {} of {} nodes in {} {}: {}\n", taken.size(),
+               subgraph.at("nodes").size(), partitions,
+               partitions == 1 ? "partition" : "partitions", count_operators(taken));
+    for (const auto& node : subgraph.at("nodes")) {
+      const std::string reason = node.at("reason");
+      if (node.at("partition").get<int>() >= 0 && reason.empty()) continue;
+      fmt::print("on host     node {} {} '{}': {}\n", node.at("index").get<int>(),
+                 node.at("operator").get<std::string>(), node.at("output").get<std::string>(),
+                 reason);
+    }
+  }
+}
+
+}  // namespace lockstep::tools
