@@ -114,10 +114,24 @@ std::optional<MeanFunction> xnnpack_mean(const MeanOperands& operands) {
   };
 }
 
-// The builtin kernel of a rank-4 MEAN over height and width that keeps its dimensions. The zero
-// points' share is rounded on its own, away from zero, before the scaled sum joins it:
+// The builtin int8 kernel of a rank-4 MEAN over height and width that keeps its dimensions: the sum
+// is scaled first and divided by the count after that, ties away from zero both times.
+MeanFunction int8_image_mean(const MeanOperands& operands, Rounding rounding) {
+  const ChannelScale scale = numerics::channel_scale(
+      double{operands.input_scale} / double{operands.output_scale}, rounding);
+  return [operands, scale, rounding](int32_t sum) {
+    const int32_t half = operands.count / 2;
+    const int32_t scaled = numerics::scale_accumulator(
+        sum - operands.count * operands.input_zero_point, scale, rounding);
+    const int32_t mean = (scaled > 0 ? scaled + half : scaled - half) / operands.count;
+    return std::clamp(mean + operands.output_zero_point, operands.minimum, operands.maximum);
+  };
+}
+
+// The builtin uint8 kernel of the same. The zero points' share is rounded on its own, away from
+// zero, before the scaled sum joins it:
 //   scale(sum) + output_zero_point - round(input_zero_point * input_scale / output_scale)
-MeanFunction image_mean(const MeanOperands& operands, Rounding rounding) {
+MeanFunction uint8_image_mean(const MeanOperands& operands, Rounding rounding) {
   const float zero_point_share =
       static_cast<float>(operands.input_zero_point) * operands.input_scale / operands.output_scale;
   const int32_t bias = operands.output_zero_point -
@@ -246,8 +260,9 @@ Result<LoweredOperation> lower_mean(const LoweringContext& context,
                               .minimum = -128 + offset,
                               .maximum = 127 + offset,
                               .count = block->reduced};
-  constexpr float kLargestRatio = 65536.0f;
-  if (!(operands.input_scale / operands.output_scale < kLargestRatio)) {
+  // So that no left shift of a sum can overflow, which would break the steps' order.
+  const double growth = double{operands.input_scale} / double{operands.output_scale};
+  if (!(growth * operands.count <= double{kLargestCount})) {
     return refuse(context, "its input's scale exceeds its output's beyond what integers express");
   }
   std::optional<MeanFunction> mean;
@@ -255,10 +270,11 @@ Result<LoweredOperation> lower_mean(const LoweringContext& context,
     mean = xnnpack_mean(operands);
   }
   if (!mean) {
-    mean =
-        attributes.keep_dims && reduces_image(context, axes)
-            ? image_mean(operands, builtin_rounding(context.contract, OperatorKind::kElementwise))
-            : general_mean(operands);
+    const Rounding rounding = builtin_rounding(context.contract, OperatorKind::kElementwise);
+    const bool is_image_mean = attributes.keep_dims && reduces_image(context, axes);
+    mean = !is_image_mean                  ? general_mean(operands)
+           : input.type == DataType::kInt8 ? int8_image_mean(operands, rounding)
+                                           : uint8_image_mean(operands, rounding);
   }
 
   LoweredMean lowered;

@@ -1,0 +1,54 @@
+// The real TensorFlow Lite, loaded at run time and asked what it computes. Only tests that compare
+// our specification with an engine need it; they are skipped where no library is named.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "graph/status.h"
+#include "graph/tensor.h"
+
+namespace lockstep::host_ref::testing {
+
+enum class Kernels { kBuiltin, kXnnpack };
+
+// One output tensor of the engine.
+struct EngineTensor {
+  std::string name;
+  graph::Shape shape;
+  std::vector<std::byte> bytes;
+};
+
+// libtensorflowlite_c.so of version 2.9 (its XNNPACK options have two fields). Immutable after
+// load(); run() may be called from several threads. Beware: the engine aborts the process on some
+// models that it does not like.
+class TfliteOracle {
+ public:
+  // The library named by the environment variable LOCKSTEP_TFLITE_LIBRARY; nothing where it is
+  // unset or empty.
+  static std::optional<std::filesystem::path> library_from_environment();
+
+  static Result<std::shared_ptr<const TfliteOracle>> load(const std::filesystem::path& library);
+
+  // One inference of a .tflite file, with one thread; the model's outputs in their order. With
+  // kXnnpack, operators that XNNPACK refuses are computed by builtin kernels. kUnsupported where
+  // the engine refuses the model or, asked for XNNPACK, cannot build what it took.
+  Result<std::vector<EngineTensor>> run(std::span<const std::byte> model,
+                                        std::span<const std::vector<std::byte>> inputs,
+                                        Kernels kernels) const;
+
+  ~TfliteOracle();
+
+ private:
+  struct Api;
+  TfliteOracle();
+
+  std::unique_ptr<Api> api_;
+};
+
+}  // namespace lockstep::host_ref::testing
