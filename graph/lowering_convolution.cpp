@@ -321,6 +321,12 @@ Result<LoweredOperation> lower_fully_connected(const LoweringContext& context,
   if (!operands) {
     return tl::unexpected(operands.error());
   }
+  if (context.contract == Contract::kLitert && input.type == DataType::kInt8 &&
+      std::any_of(operands->weights_zero_points.begin(), operands->weights_zero_points.end(),
+                  [](int32_t zero_point) { return zero_point != 0; })) {
+    return refuse(context,
+                  "its int8 weights have a zero point, which XNNPACK's versions treat differently");
+  }
   const int64_t rows = element_count(input.shape).value_or(0) / input_channels;
   LoweredConvolution lowered;
   lowered.input = context.op.inputs[kInput];

@@ -84,9 +84,6 @@ Result<LoweredOperation> lower_pad(const LoweringContext& context) {
   if (Status status = require_constant(context, amounts); !status) {
     return tl::unexpected(status.error());
   }
-  if (stored_zero_point(input) != stored_zero_point(output)) {
-    return refuse(context, "its input and output have different zero points");
-  }
   const Result<int8_t> value = pad_value(context);
   if (!value) {
     return tl::unexpected(value.error());
