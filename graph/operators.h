@@ -23,6 +23,7 @@ struct Conv2dAttributes {
   int32_t dilation_height = 1;
   int32_t dilation_width = 1;
   Activation activation = Activation::kNone;
+  bool operator==(const Conv2dAttributes&) const = default;
 };
 
 // Inputs: [0] NHWC, [1] weights 1HWO with O = C * depth_multiplier, [2] bias int32, optional.
@@ -35,6 +36,7 @@ struct DepthwiseConv2dAttributes {
   int32_t dilation_width = 1;
   int32_t depth_multiplier = 1;
   Activation activation = Activation::kNone;
+  bool operator==(const DepthwiseConv2dAttributes&) const = default;
 };
 
 // Inputs: [0] any shape, read as [rows, input_channels]; [1] weights [output_channels,
@@ -43,6 +45,7 @@ struct FullyConnectedAttributes {
   Activation activation = Activation::kNone;
   bool keep_num_dims = false;
   bool default_weights_format = true;  // false: a shuffled layout that we leave to the host
+  bool operator==(const FullyConnectedAttributes&) const = default;
 };
 
 enum class BinaryKind : uint8_t { kAdd, kMul };
@@ -51,6 +54,7 @@ enum class BinaryKind : uint8_t { kAdd, kMul };
 struct BinaryAttributes {
   BinaryKind kind = BinaryKind::kAdd;
   Activation activation = Activation::kNone;
+  bool operator==(const BinaryAttributes&) const = default;
 };
 
 enum class PoolKind : uint8_t { kAverage, kMax };
@@ -63,20 +67,25 @@ struct Pool2dAttributes {
   int32_t filter_height = 1;
   int32_t filter_width = 1;
   Activation activation = Activation::kNone;
+  bool operator==(const Pool2dAttributes&) const = default;
 };
 
 // Inputs: [0] values, [1] int32 axes (constant).
 struct MeanAttributes {
   bool keep_dims = false;
+  bool operator==(const MeanAttributes&) const = default;
 };
 
 // Inputs: [0] values, [1] int32/int64 [rank, 2] amounts (constant), [2] pad value (PADV2,
 // optional).
-struct PadAttributes {};
+struct PadAttributes {
+  bool operator==(const PadAttributes&) const = default;
+};
 
 struct ConcatenationAttributes {
   int32_t axis = 0;  // negative counts from the end
   Activation activation = Activation::kNone;
+  bool operator==(const ConcatenationAttributes&) const = default;
 };
 
 // Which of the three operators that only rename a shape this is.
@@ -91,10 +100,12 @@ struct ReshapeAttributes {
   std::vector<int32_t> new_shape;
   // kSqueeze: the extent-1 axes that go away, negative ones count from the end; empty for all.
   std::vector<int32_t> squeezed_axes;
+  bool operator==(const ReshapeAttributes&) const = default;
 };
 
 struct SoftmaxAttributes {
   float beta = 1.0f;  // over the last dimension
+  bool operator==(const SoftmaxAttributes&) const = default;
 };
 
 // One input, one output, one element at a time.
@@ -111,17 +122,23 @@ enum class UnaryKind : uint8_t {
 struct UnaryAttributes {
   UnaryKind kind = UnaryKind::kLogistic;
   float alpha = 0.0f;  // slope below zero, kLeakyRelu only
+  bool operator==(const UnaryAttributes&) const = default;
 };
 
 // float32 -> 8 bit, or 8 bit -> 8 bit with another scale, zero point or signedness.
-struct QuantizeAttributes {};
+struct QuantizeAttributes {
+  bool operator==(const QuantizeAttributes&) const = default;
+};
 // 8 bit, int16 or float16 -> float32.
-struct DequantizeAttributes {};
+struct DequantizeAttributes {
+  bool operator==(const DequantizeAttributes&) const = default;
+};
 
 // An operator we do not know, or know but with options we do not: kept so that a partitioner can
 // leave it to the host.
 struct OpaqueAttributes {
   std::string reason;  // why it is opaque, for a person
+  bool operator==(const OpaqueAttributes&) const = default;
 };
 
 using OperatorAttributes =

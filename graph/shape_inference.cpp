@@ -538,6 +538,10 @@ Status resize_inputs(Graph& graph, std::span<const ResizedInput> inputs) {
     }
     change(op.outputs[0], *output);
   }
+  // An activation may be quantized along the extent that changed: the scales no longer fit then.
+  if (auto status = validate(resized); !status) {
+    return make_error(ErrorCode::kInvalidArgument, "cannot be resized: {}", status.error().message);
+  }
   graph = std::move(resized);
   return {};
 }

@@ -60,6 +60,8 @@ struct Quantization {
 
   bool is_quantized() const { return !scales.empty(); }
   bool is_per_axis() const { return scales.size() > 1; }
+
+  bool operator==(const Quantization&) const = default;
 };
 
 struct Tensor {

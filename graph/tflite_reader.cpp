@@ -1,6 +1,5 @@
 #include "graph/tflite_reader.h"
 
-#include <cstring>
 #include <fstream>
 #include <utility>
 

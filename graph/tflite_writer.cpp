@@ -1,8 +1,6 @@
 #include "graph/tflite_writer.h"
 
 #include <algorithm>
-#include <bit>
-#include <cstring>
 #include <map>
 #include <utility>
 
@@ -182,12 +180,14 @@ Result<std::vector<std::byte>> expose_all_tensors(std::span<const std::byte> byt
     return make_error(ErrorCode::kUnsupported, "model: no room left in the file");
   }
   file.resize(end);
+  const auto put = [&](size_t position, std::span<const std::byte> part) {
+    std::copy(part.begin(), part.end(), file.begin() + static_cast<std::ptrdiff_t>(position));
+  };
   const auto count = static_cast<uint32_t>(outputs->size());
   const auto distance = static_cast<uint32_t>(list - reference);
-  std::memcpy(file.data() + list, &count, sizeof(count));
-  std::memcpy(file.data() + list + sizeof(count), outputs->data(),
-              outputs->size() * sizeof(int32_t));
-  std::memcpy(file.data() + reference, &distance, sizeof(distance));
+  put(list, std::as_bytes(std::span(&count, 1)));
+  put(list + sizeof(count), std::as_bytes(std::span(*outputs)));
+  put(reference, std::as_bytes(std::span(&distance, 1)));
   return file;
 }
 
