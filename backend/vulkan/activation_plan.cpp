@@ -1,0 +1,206 @@
+#include "backend/vulkan/activation_plan.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "backend/arena.h"
+
+namespace lockstep::backend::vulkan {
+namespace {
+
+using graph::LoweredGraph;
+using graph::LoweredOperator;
+using Memory = TensorPlace::Memory;
+
+constexpr int64_t kPlaceGranularity = 16;
+
+int64_t align_up(int64_t value, int64_t alignment) {
+  return (value + alignment - 1) / alignment * alignment;
+}
+
+// What is known of the tensors that share one piece of memory.
+struct Sharing {
+  bool is_input = false;
+  bool is_output = false;
+  bool is_constant = false;
+  int32_t first = std::numeric_limits<int32_t>::max();  // step of the first access; operator i is
+  int32_t last = -1;                                    // step i + 1, 0 comes before all of them
+
+  bool is_used() const { return last >= first; }
+  void touch(int32_t step) {
+    first = std::min(first, step);
+    last = std::max(last, step);
+  }
+};
+
+class Planner {
+ public:
+  Planner(const LoweredGraph& graph, std::span<const KernelPlan> plans)
+      : graph_(graph),
+        plans_(plans),
+        roots_(graph.tensors.size(), -1),
+        sharings_(graph.tensors.size()) {}
+
+  Status follow_tensors() {
+    for (size_t tensor = 0; tensor < graph_.tensors.size(); ++tensor) {
+      if (!graph_.tensors[tensor].constant.empty()) {
+        roots_[tensor] = static_cast<int32_t>(tensor);
+        sharings_[tensor].is_constant = true;
+      }
+    }
+    for (const int32_t tensor : graph_.inputs) {
+      if (Status status = check_index(tensor, "an input"); !status) {
+        return status;
+      }
+      const auto index = static_cast<size_t>(tensor);
+      if (sharings_[index].is_constant) {
+        return make_error(ErrorCode::kInvalidArgument, "{}: input '{}' is a constant", graph_.name,
+                          name(tensor));
+      }
+      roots_[index] = tensor;
+      sharings_[index].is_input = true;
+    }
+    for (size_t i = 0; i < graph_.operators.size(); ++i) {
+      if (Status status = follow_operator(i); !status) {
+        return status;
+      }
+    }
+    const auto after_all = static_cast<int32_t>(graph_.operators.size()) + 1;
+    for (const int32_t tensor : graph_.outputs) {
+      if (Status status = check_readable(tensor, "the graph's outputs"); !status) {
+        return status;
+      }
+      Sharing& sharing = sharing_of(tensor);
+      sharing.is_output = true;
+      sharing.touch(after_all);
+    }
+    for (Sharing& sharing : sharings_) {
+      if (sharing.is_input && sharing.is_used()) {
+        sharing.touch(0);
+      }
+    }
+    return {};
+  }
+
+  ActivationPlan place(int64_t alignment, bool separate_border) const {
+    ActivationPlan plan;
+    plan.places.resize(graph_.tensors.size());
+    std::vector<Lifetime> lifetimes;
+    std::vector<size_t> lifetime_tensors;
+    for (size_t tensor = 0; tensor < graph_.tensors.size(); ++tensor) {
+      const Sharing& sharing = sharings_[tensor];
+      if (!sharing.is_used() || roots_[tensor] != static_cast<int32_t>(tensor)) {
+        continue;
+      }
+      TensorPlace& place = plan.places[tensor];
+      place.root = static_cast<int32_t>(tensor);
+      place.bytes = align_up(layout_of(graph_.tensors[tensor].shape).bytes(), kPlaceGranularity);
+      if (sharing.is_constant) {
+        place.memory = Memory::kConstants;
+      } else if (separate_border && (sharing.is_input || sharing.is_output)) {
+        place.memory = Memory::kBorder;
+        place.offset = plan.border_bytes;
+        plan.border_bytes += align_up(place.bytes, alignment);
+      } else {
+        place.memory = Memory::kArena;
+        lifetimes.push_back({place.bytes, sharing.first, sharing.last});
+        lifetime_tensors.push_back(tensor);
+      }
+    }
+    const ArenaPlan arena = plan_arena(lifetimes, alignment);
+    plan.arena_bytes = arena.bytes;
+    plan.arena_lower_bound = arena.lower_bound;
+    for (size_t i = 0; i < lifetimes.size(); ++i) {
+      plan.places[lifetime_tensors[i]].offset = arena.offsets[i];
+    }
+    for (size_t tensor = 0; tensor < graph_.tensors.size(); ++tensor) {
+      if (roots_[tensor] >= 0) {
+        plan.places[tensor] = plan.places[static_cast<size_t>(roots_[tensor])];
+      }
+    }
+    return plan;
+  }
+
+ private:
+  std::string_view name(int32_t tensor) const {
+    return graph_.tensors[static_cast<size_t>(tensor)].name;
+  }
+  Sharing& sharing_of(int32_t tensor) {
+    return sharings_[static_cast<size_t>(roots_[static_cast<size_t>(tensor)])];
+  }
+
+  Status check_index(int32_t tensor, std::string_view user) const {
+    if (tensor < 0 || static_cast<size_t>(tensor) >= graph_.tensors.size()) {
+      return make_error(ErrorCode::kInvalidArgument, "{}: {} names tensor {}, of {}", graph_.name,
+                        user, tensor, graph_.tensors.size());
+    }
+    return {};
+  }
+
+  Status check_readable(int32_t tensor, std::string_view user) const {
+    if (Status status = check_index(tensor, user); !status) {
+      return status;
+    }
+    if (roots_[static_cast<size_t>(tensor)] < 0) {
+      return make_error(ErrorCode::kInvalidArgument, "{}: {} reads '{}', which nothing has written",
+                        graph_.name, user, name(tensor));
+    }
+    return {};
+  }
+
+  Status follow_operator(size_t index) {
+    const LoweredOperator& op = graph_.operators[index];
+    const auto step = static_cast<int32_t>(index) + 1;
+    const std::string user = fmt::format("operator {} ({})", op.source_operator, op.name);
+    const std::vector<int32_t> inputs = graph::operation_inputs(op.operation);
+    for (const int32_t input : inputs) {
+      if (Status status = check_readable(input, user); !status) {
+        return status;
+      }
+      sharing_of(input).touch(step);
+    }
+    const int32_t output = graph::operation_output(op.operation);
+    if (Status status = check_index(output, user); !status) {
+      return status;
+    }
+    int32_t& root = roots_[static_cast<size_t>(output)];
+    if (root >= 0) {
+      return make_error(ErrorCode::kInvalidArgument,
+                        "{}: {} writes '{}', which has a value already", graph_.name, user,
+                        name(output));
+    }
+    root = output;
+    if (plans_[index].is_alias) {
+      if (inputs.size() != 1 || layout_of(shape(inputs[0])) != layout_of(shape(output))) {
+        return make_error(ErrorCode::kInternal, "{}: {} cannot share its input's memory",
+                          graph_.name, user);
+      }
+      root = roots_[static_cast<size_t>(inputs[0])];
+    }
+    sharing_of(output).touch(step);
+    return {};
+  }
+
+  const graph::Shape& shape(int32_t tensor) const {
+    return graph_.tensors[static_cast<size_t>(tensor)].shape;
+  }
+
+  const LoweredGraph& graph_;
+  std::span<const KernelPlan> plans_;
+  std::vector<int32_t> roots_;  // by tensor: whose memory it has; -1 before it is written
+  std::vector<Sharing> sharings_;
+};
+
+}  // namespace
+
+Result<ActivationPlan> plan_activations(const LoweredGraph& graph,
+                                        std::span<const KernelPlan> plans, int64_t alignment,
+                                        bool separate_border) {
+  Planner planner(graph, plans);
+  if (Status status = planner.follow_tensors(); !status) {
+    return tl::unexpected(status.error());
+  }
+  return planner.place(alignment, separate_border);
+}
+
+}  // namespace lockstep::backend::vulkan

@@ -1,0 +1,181 @@
+#include "backend/vulkan/activation_plan.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace lockstep::backend::vulkan {
+namespace {
+
+using graph::LoweredGraph;
+using graph::LoweredReshape;
+using graph::LoweredTable;
+using Memory = TensorPlace::Memory;
+
+constexpr int64_t kAlignment = 64;
+
+// A graph of unary operators over tensors of 1x4x4x`channels` elements.
+struct Chain {
+  LoweredGraph graph;
+  std::vector<KernelPlan> plans;
+
+  explicit Chain(int32_t tensors, int32_t channels = 16) {
+    graph.name = "chain";
+    for (int32_t i = 0; i < tensors; ++i) {
+      graph.tensors.push_back(
+          {fmt::format("t{}", i), graph::DataType::kInt8, {1, 4, 4, channels}, {}});
+    }
+  }
+  void add_table(int32_t input, int32_t output) {
+    graph.operators.push_back({"RELU", index(), LoweredTable{input, output, {}}});
+    plans.emplace_back();
+  }
+  void add_alias(int32_t input, int32_t output) {
+    graph.operators.push_back({"RESHAPE", index(), LoweredReshape{input, output}});
+    plans.emplace_back().is_alias = true;
+  }
+  int32_t index() const { return static_cast<int32_t>(graph.operators.size()); }
+  Result<ActivationPlan> plan(bool separate_border) const {
+    return plan_activations(graph, plans, kAlignment, separate_border);
+  }
+};
+
+TEST(PlanActivations, ArenaAlternatesAndTheBorderIsApart) {
+  Chain chain(6);
+  for (int32_t i = 0; i < 5; ++i) {
+    chain.add_table(i, i + 1);
+  }
+  chain.graph.inputs = {0};
+  chain.graph.outputs = {5};
+  const auto plan = chain.plan(true);
+  ASSERT_TRUE(plan) << plan.error().message;
+  EXPECT_EQ(plan->places[0].memory, Memory::kBorder);
+  EXPECT_EQ(plan->places[5].memory, Memory::kBorder);
+  EXPECT_NE(plan->places[0].offset, plan->places[5].offset);
+  EXPECT_EQ(plan->border_bytes, 2 * 256);
+  EXPECT_EQ(plan->arena_bytes, 2 * 256);
+  EXPECT_EQ(plan->places[1].offset, plan->places[3].offset);
+  EXPECT_NE(plan->places[1].offset, plan->places[2].offset);
+}
+
+TEST(PlanActivations, WithoutABorderInputsAndOutputsShareTheArena) {
+  Chain chain(4);
+  chain.add_table(0, 1);
+  chain.add_table(1, 2);
+  chain.add_table(2, 3);
+  chain.graph.inputs = {0};
+  chain.graph.outputs = {3};
+  const auto plan = chain.plan(false);
+  ASSERT_TRUE(plan) << plan.error().message;
+  EXPECT_EQ(plan->border_bytes, 0);
+  EXPECT_EQ(plan->arena_bytes, 2 * 256);
+  EXPECT_EQ(plan->places[0].memory, Memory::kArena);
+}
+
+TEST(PlanActivations, OutputsInTheMiddleStayUntilTheEnd) {
+  Chain chain(4);
+  chain.add_table(0, 1);
+  chain.add_table(1, 2);
+  chain.add_table(2, 3);
+  chain.graph.inputs = {0};
+  chain.graph.outputs = {1, 3, 1};
+  const auto plan = chain.plan(false);
+  ASSERT_TRUE(plan) << plan.error().message;
+  EXPECT_NE(plan->places[1].offset, plan->places[2].offset);
+  EXPECT_NE(plan->places[1].offset, plan->places[3].offset);
+}
+
+TEST(PlanActivations, AliasKeepsItsInputsMemoryAliveForItsOwnReaders) {
+  Chain chain(6);
+  chain.add_table(0, 1);
+  chain.add_alias(1, 2);
+  chain.add_table(0, 3);
+  chain.add_table(3, 4);
+  chain.add_table(2, 5);
+  chain.graph.inputs = {0};
+  chain.graph.outputs = {4, 5};
+  const auto plan = chain.plan(true);
+  ASSERT_TRUE(plan) << plan.error().message;
+  EXPECT_EQ(plan->places[2].root, 1);
+  EXPECT_EQ(plan->places[1].offset, plan->places[2].offset);
+  EXPECT_NE(plan->places[3].offset, plan->places[2].offset);
+}
+
+TEST(PlanActivations, AliasOfAnInputThatIsAnOutputLivesInTheBorder) {
+  Chain chain(2);
+  chain.add_alias(0, 1);
+  chain.graph.inputs = {0};
+  chain.graph.outputs = {1, 0};
+  const auto plan = chain.plan(true);
+  ASSERT_TRUE(plan) << plan.error().message;
+  EXPECT_EQ(plan->places[0].memory, Memory::kBorder);
+  EXPECT_EQ(plan->places[1].memory, Memory::kBorder);
+  EXPECT_EQ(plan->border_bytes, 256);
+}
+
+TEST(PlanActivations, UnusedInputsAndTensorsTakeNothing) {
+  Chain chain(4);
+  chain.add_table(0, 2);
+  chain.graph.inputs = {0, 1};
+  chain.graph.outputs = {2};
+  const auto plan = chain.plan(true);
+  ASSERT_TRUE(plan) << plan.error().message;
+  EXPECT_EQ(plan->places[1].memory, Memory::kNone);
+  EXPECT_EQ(plan->places[3].memory, Memory::kNone);
+  EXPECT_EQ(plan->border_bytes, 2 * 256);
+}
+
+TEST(PlanActivations, ConstantsAndTheirAliasesAreNotInTheArena) {
+  Chain chain(3);
+  chain.graph.tensors[0].constant.resize(256);
+  chain.add_alias(0, 1);
+  chain.add_table(1, 2);
+  chain.graph.outputs = {2};
+  const auto plan = chain.plan(false);
+  ASSERT_TRUE(plan) << plan.error().message;
+  EXPECT_EQ(plan->places[1].memory, Memory::kConstants);
+  EXPECT_EQ(plan->places[1].root, 0);
+  EXPECT_EQ(plan->arena_bytes, 256);
+}
+
+TEST(PlanActivations, PlacesArePaddedToSixteenBytes) {
+  Chain chain(2, 3);
+  chain.graph.tensors[0].shape = {1, 1, 3, 3};
+  chain.graph.tensors[1].shape = {1, 1, 3, 3};
+  chain.add_table(0, 1);
+  chain.graph.inputs = {0};
+  chain.graph.outputs = {1};
+  const auto plan = chain.plan(true);
+  ASSERT_TRUE(plan) << plan.error().message;
+  EXPECT_EQ(plan->places[0].bytes, 16);
+  EXPECT_EQ(plan->places[1].offset % kAlignment, 0);
+}
+
+TEST(PlanActivations, BrokenGraphsAreRefusedByName) {
+  Chain unwritten(3);
+  unwritten.add_table(1, 2);
+  unwritten.graph.inputs = {0};
+  unwritten.graph.outputs = {2};
+  auto plan = unwritten.plan(true);
+  ASSERT_FALSE(plan);
+  EXPECT_EQ(plan.error().code, ErrorCode::kInvalidArgument);
+  EXPECT_THAT(plan.error().message, testing::HasSubstr("'t1'"));
+
+  Chain twice(2);
+  twice.add_table(0, 1);
+  twice.add_table(0, 1);
+  twice.graph.inputs = {0};
+  twice.graph.outputs = {1};
+  EXPECT_FALSE(twice.plan(true));
+
+  Chain range(2);
+  range.add_table(0, 7);
+  range.graph.inputs = {0};
+  EXPECT_FALSE(range.plan(true));
+
+  Chain output(2);
+  output.graph.outputs = {-1};
+  EXPECT_FALSE(output.plan(true));
+}
+
+}  // namespace
+}  // namespace lockstep::backend::vulkan

@@ -1,0 +1,26 @@
+// An opened device with its pipelines; everything made from it holds it alive.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include "backend/device.h"
+#include "backend/vulkan/logical_device.h"
+#include "backend/vulkan/pipeline.h"
+
+namespace lockstep::backend::vulkan {
+
+struct DeviceContext {
+  DeviceContext(std::unique_ptr<LogicalDevice> opened, const std::string& cache_dir)
+      : device(std::move(opened)), pipelines(*device, cache_dir) {}
+
+  std::unique_ptr<LogicalDevice> device;
+  PipelineStore pipelines;
+};
+
+// `index` counts the devices in the order of find_physical_devices(). kDeviceUnavailable when there
+// is no such device, kInvalidArgument when options.mask does not parse.
+Result<std::shared_ptr<DeviceContext>> open_context(size_t index, const DeviceOptions& options);
+
+}  // namespace lockstep::backend::vulkan

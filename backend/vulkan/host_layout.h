@@ -1,0 +1,21 @@
+// Dense host bytes <-> the device's layout, at the borders of a program: row padding is added or
+// dropped and uint8 becomes the signed domain (q ^ 0x80) on the way, in one pass over the bytes.
+#pragma once
+
+#include <cstddef>
+
+#include "backend/vulkan/layout.h"
+#include "graph/tensor.h"
+
+namespace lockstep::backend::vulkan {
+
+// `dense` holds layout.rows * layout.channels bytes, `device` layout.bytes(). `type` is kInt8 or
+// kUint8. The padding of a row is left as it is.
+void copy_to_device_layout(graph::DataType type, const TensorLayout& layout, const std::byte* dense,
+                           std::byte* device);
+
+// The inverse; reads no padding.
+void copy_from_device_layout(graph::DataType type, const TensorLayout& layout,
+                             const std::byte* device, std::byte* dense);
+
+}  // namespace lockstep::backend::vulkan

@@ -1,0 +1,62 @@
+#include "backend/vulkan/host_layout.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+#include <vector>
+
+namespace lockstep::backend::vulkan {
+namespace {
+
+using graph::DataType;
+
+constexpr std::byte kUntouched{0xA5};
+
+TEST(LayoutOf, ViewsAllButTheLastExtentAsRows) {
+  const std::vector<int32_t> image{2, 5, 7, 17};
+  EXPECT_EQ(layout_of(image), (TensorLayout{70, 17, 32}));
+  EXPECT_EQ(layout_of({}), (TensorLayout{1, 1, 4}));
+  const std::vector<int32_t> vector{9};
+  EXPECT_EQ(layout_of(vector), (TensorLayout{1, 9, 16}));
+}
+
+TEST(LayoutOf, StrideIsOneWordOrMultiplesOfSixteen) {
+  EXPECT_EQ(channel_stride_for(1), 4);
+  EXPECT_EQ(channel_stride_for(4), 4);
+  EXPECT_EQ(channel_stride_for(5), 16);
+  EXPECT_EQ(channel_stride_for(16), 16);
+  EXPECT_EQ(channel_stride_for(17), 32);
+}
+
+TEST(HostLayout, PutsEveryByteWhereTheLayoutSaysAndLeavesPaddingAlone) {
+  std::mt19937 random(3);
+  for (int32_t channels = 1; channels <= 40; ++channels) {
+    for (const DataType type : {DataType::kInt8, DataType::kUint8}) {
+      const std::vector<int32_t> shape{1, 3, 5, channels};
+      const TensorLayout layout = layout_of(shape);
+      std::vector<std::byte> dense(static_cast<size_t>(layout.rows * channels));
+      for (std::byte& value : dense) {
+        value = static_cast<std::byte>(random());
+      }
+      std::vector<std::byte> device(static_cast<size_t>(layout.bytes()), kUntouched);
+      copy_to_device_layout(type, layout, dense.data(), device.data());
+      const std::byte flip{static_cast<unsigned char>(type == DataType::kUint8 ? 0x80 : 0)};
+      for (int64_t row = 0; row < layout.rows; ++row) {
+        for (int32_t channel = 0; channel < layout.channel_stride; ++channel) {
+          const std::byte stored =
+              device[static_cast<size_t>(row * layout.channel_stride + channel)];
+          const std::byte expected =
+              channel < channels ? dense[static_cast<size_t>(row * channels + channel)] ^ flip
+                                 : kUntouched;
+          ASSERT_EQ(stored, expected) << channels << " channels, row " << row << ", " << channel;
+        }
+      }
+      std::vector<std::byte> back(dense.size(), kUntouched);
+      copy_from_device_layout(type, layout, device.data(), back.data());
+      EXPECT_EQ(back, dense) << channels;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace lockstep::backend::vulkan

@@ -1,0 +1,17 @@
+#include "backend/vulkan/layout.h"
+
+namespace lockstep::backend::vulkan {
+
+TensorLayout layout_of(std::span<const int32_t> shape) {
+  TensorLayout layout;
+  if (!shape.empty()) {
+    for (const int32_t extent : shape.first(shape.size() - 1)) {
+      layout.rows *= extent;
+    }
+    layout.channels = shape.back();
+  }
+  layout.channel_stride = channel_stride_for(layout.channels);
+  return layout;
+}
+
+}  // namespace lockstep::backend::vulkan

@@ -1,0 +1,27 @@
+// What must hold before an operator may become commands. Kernel families may rely on
+// check_tensors() having passed.
+#pragma once
+
+#include "backend/vulkan/capabilities.h"
+#include "backend/vulkan/kernel.h"
+#include "graph/lowered_graph.h"
+#include "graph/status.h"
+
+namespace lockstep::backend::vulkan {
+
+// kUnsupported, naming the tensor, when this backend does not hold it: not 8 bits wide, without
+// elements, or larger than one binding may be. kInvalidArgument when it does not exist or its
+// constant contents do not fit its shape.
+Status check_tensor(const graph::LoweredGraph& graph, int32_t tensor,
+                    const Capabilities& capabilities);
+
+// check_tensor() for everything the operator reads and writes.
+Status check_tensors(const graph::LoweredGraph& graph, const graph::LoweredOperator& op,
+                     const Capabilities& capabilities);
+
+// kUnsupported when a family's plan asks for more than the device gives; kInternal when the plan
+// contradicts itself or the operator.
+Status check_plan(const KernelPlan& plan, const graph::LoweredOperator& op,
+                  const Capabilities& capabilities);
+
+}  // namespace lockstep::backend::vulkan

@@ -1,0 +1,516 @@
+// The runtime alone: programs made of hand-written plans around two simple shaders (copy rows; look
+// every byte up in a table), so that what fails here is memory, barriers or borders and not a
+// kernel. Every network runs on every device, with unified memory and without.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <random>
+#include <thread>
+
+#include "backend/vulkan/program.h"
+#include "backend/vulkan/program_checks.h"
+#include "backend/vulkan/testing/validation_environment.h"
+#include "backend/vulkan/vulkan_backend.h"
+
+namespace lockstep::backend::vulkan {
+namespace {
+
+using graph::DataType;
+using graph::LoweredGraph;
+using graph::Shape;
+using Bytes = std::vector<std::byte>;
+
+const auto* const kValidation = vulkan::testing::fail_on_validation_messages();
+
+constexpr uint32_t kInvocations = 64;
+
+std::byte apply_table(int multiplier, int offset, std::byte stored) {
+  const int index = std::to_integer<int8_t>(stored) + 128;
+  return static_cast<std::byte>(index * multiplier + offset);
+}
+
+Binding tensor_binding(int32_t tensor) { return {Binding::Kind::kTensor, tensor}; }
+
+// A network under construction, together with its plans and with what it should compute.
+class Network {
+ public:
+  explicit Network(DataType type = DataType::kInt8) : type_(type) { graph.name = "network"; }
+
+  int32_t tensor(Shape shape) {
+    graph.tensors.push_back(
+        {fmt::format("t{}", graph.tensors.size()), type_, std::move(shape), {}});
+    return static_cast<int32_t>(graph.tensors.size()) - 1;
+  }
+  int32_t input(Shape shape) {
+    graph.inputs.push_back(tensor(std::move(shape)));
+    return graph.inputs.back();
+  }
+  int32_t constant(Shape shape, Bytes stored) {
+    const int32_t index = tensor(std::move(shape));
+    graph.tensors.back().constant = std::move(stored);
+    return index;
+  }
+
+  // output = (stored + 128) * multiplier + offset modulo 256.
+  int32_t table(int32_t input, int multiplier, int offset) {
+    const int32_t output = tensor(shape(input));
+    KernelPlan& plan = add(graph::LoweredTable{input, output, {}});
+    Bytes& words = plan.constants.emplace_back(256 * sizeof(int32_t));
+    for (int i = 0; i < 256; ++i) {
+      const auto entry = std::to_integer<int32_t>(
+          apply_table(multiplier, offset, static_cast<std::byte>(i - 128)));
+      std::memcpy(&words[static_cast<size_t>(i) * sizeof entry], &entry, sizeof entry);
+    }
+    Dispatch& dispatch = plan.dispatches.emplace_back(copy_rows(input, output, 0));
+    dispatch.shader = "copy_rows_table";
+    dispatch.inputs.push_back({Binding::Kind::kConstant, 0});
+    evaluation_.push_back([=](std::vector<Bytes>& values) {
+      for (const std::byte value : values[static_cast<size_t>(input)]) {
+        values[static_cast<size_t>(output)].push_back(apply_table(multiplier, offset, value));
+      }
+    });
+    return output;
+  }
+
+  // The rows of `top`, then those of `bottom`: two dispatches that write parts of one tensor.
+  int32_t stack(int32_t top, int32_t bottom) {
+    const auto top_rows = static_cast<int32_t>(layout_of(shape(top)).rows);
+    const auto rows = top_rows + static_cast<int32_t>(layout_of(shape(bottom)).rows);
+    const int32_t output = tensor({rows, shape(top).back()});
+    KernelPlan& plan = add(graph::LoweredConcatenation{{top, bottom}, output, 1, {}, {}});
+    plan.dispatches.push_back(copy_rows(top, output, 0));
+    plan.dispatches.push_back(copy_rows(bottom, output, top_rows));
+    evaluation_.push_back([=](std::vector<Bytes>& values) {
+      Bytes& result = values[static_cast<size_t>(output)];
+      for (const int32_t part : {top, bottom}) {
+        const Bytes& source = values[static_cast<size_t>(part)];
+        result.insert(result.end(), source.begin(), source.end());
+      }
+    });
+    return output;
+  }
+
+  // `below`, whose first rows `cover` then overwrites: the second dispatch follows the first.
+  int32_t cover(int32_t below, int32_t cover) {
+    const int32_t output = tensor(shape(below));
+    KernelPlan& plan = add(graph::LoweredConcatenation{{below, cover}, output, 1, {}, {}});
+    plan.dispatches.push_back(copy_rows(below, output, 0));
+    plan.dispatches.push_back(copy_rows(cover, output, 0));
+    plan.dispatches.back().follows_previous = true;
+    evaluation_.push_back([=](std::vector<Bytes>& values) {
+      Bytes& result = values[static_cast<size_t>(output)];
+      result = values[static_cast<size_t>(below)];
+      std::ranges::copy(values[static_cast<size_t>(cover)], result.begin());
+    });
+    return output;
+  }
+
+  int32_t alias(int32_t input) {
+    const int32_t output = tensor(shape(input));
+    add(graph::LoweredReshape{input, output}).is_alias = true;
+    evaluation_.push_back([=](std::vector<Bytes>& values) {
+      values[static_cast<size_t>(output)] = values[static_cast<size_t>(input)];
+    });
+    return output;
+  }
+
+  // Host bytes of the outputs for host bytes of the inputs.
+  std::vector<Bytes> expected(const std::vector<Bytes>& inputs) const {
+    std::vector<Bytes> values(graph.tensors.size());
+    const std::byte flip{static_cast<unsigned char>(type_ == DataType::kUint8 ? 0x80 : 0)};
+    for (size_t i = 0; i < values.size(); ++i) {
+      values[i] = graph.tensors[i].constant;
+    }
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      Bytes& value = values[static_cast<size_t>(graph.inputs[i])];
+      value = inputs[i];
+      for (std::byte& each : value) each ^= flip;
+    }
+    for (const auto& evaluate : evaluation_) {
+      evaluate(values);
+    }
+    std::vector<Bytes> outputs;
+    for (const int32_t output : graph.outputs) {
+      outputs.push_back(values[static_cast<size_t>(output)]);
+      for (std::byte& each : outputs.back()) each ^= flip;
+    }
+    return outputs;
+  }
+
+  std::vector<Bytes> random_inputs(uint32_t seed) const {
+    std::mt19937 random(seed);
+    std::vector<Bytes> inputs;
+    for (const int32_t input : graph.inputs) {
+      Bytes& bytes = inputs.emplace_back(elements(input));
+      for (std::byte& value : bytes) {
+        value = static_cast<std::byte>(random());
+      }
+    }
+    return inputs;
+  }
+
+  size_t elements(int32_t tensor) const {
+    return static_cast<size_t>(graph::element_count(shape(tensor)).value());
+  }
+
+  LoweredGraph graph;
+  std::vector<KernelPlan> plans;
+
+ private:
+  const Shape& shape(int32_t tensor) const {
+    return graph.tensors[static_cast<size_t>(tensor)].shape;
+  }
+
+  KernelPlan& add(graph::LoweredOperation operation) {
+    graph.operators.push_back(
+        {"TEST", static_cast<int32_t>(graph.operators.size()), std::move(operation)});
+    plans.emplace_back().variant = "test";
+    return plans.back();
+  }
+
+  // All rows of `input` into `output` from row `first_row` on.
+  Dispatch copy_rows(int32_t input, int32_t output, int32_t first_row) const {
+    const TensorLayout layout = layout_of(shape(input));
+    const auto rows = static_cast<uint32_t>(layout.rows);
+    const auto stride = static_cast<uint32_t>(layout.channel_stride / 4);
+    Dispatch dispatch;
+    dispatch.shader = "copy_rows";
+    dispatch.specialization = {kInvocations};
+    dispatch.push_constants = {rows * stride,
+                               stride,
+                               rows,
+                               stride,
+                               stride,
+                               static_cast<uint32_t>(rows),
+                               static_cast<uint32_t>(first_row),
+                               0};
+    dispatch.inputs = {tensor_binding(input)};
+    dispatch.output = tensor_binding(output);
+    dispatch.workgroups = {(rows * stride + kInvocations - 1) / kInvocations, 1, 1};
+    return dispatch;
+  }
+
+  DataType type_;
+  std::vector<std::function<void(std::vector<Bytes>&)>> evaluation_;
+};
+
+Result<std::vector<Bytes>> run(Program& program, const Network& network,
+                               const std::vector<Bytes>& inputs) {
+  std::vector<std::span<const std::byte>> input_spans(inputs.begin(), inputs.end());
+  std::vector<Bytes> outputs;
+  for (const int32_t output : network.graph.outputs) {
+    outputs.emplace_back(network.elements(output));
+  }
+  std::vector<std::span<std::byte>> output_spans(outputs.begin(), outputs.end());
+  if (Status status = program.run(input_spans, output_spans); !status) {
+    return tl::unexpected(status.error());
+  }
+  return outputs;
+}
+
+// Every device of the machine, mapping memory where it can and staging.
+class Runtime : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    const auto listed = list_devices();
+    if (!listed || listed->empty()) {
+      GTEST_SKIP() << "no Vulkan device";
+    }
+    for (size_t i = 0; i < listed->size(); ++i) {
+      for (const char* mask : {"", "unified-memory", "all"}) {
+        const auto context = open_context(i, {.mask = mask, .cache_dir = ""});
+        ASSERT_TRUE(context) << context.error().message;
+        contexts_.push_back(*context);
+      }
+    }
+  }
+
+  void expect_runs_right(const Network& network) const {
+    for (const auto& context : contexts_) {
+      SCOPED_TRACE(context->device->physical().description.name);
+      const auto program = VulkanProgram::create(context, network.graph, network.plans);
+      ASSERT_TRUE(program) << program.error().message;
+      for (uint32_t seed = 1; seed <= 3; ++seed) {
+        const std::vector<Bytes> inputs = network.random_inputs(seed);
+        const auto outputs = run(**program, network, inputs);
+        ASSERT_TRUE(outputs) << outputs.error().message;
+        EXPECT_EQ(*outputs, network.expected(inputs)) << "seed " << seed;
+      }
+    }
+  }
+
+  std::vector<std::shared_ptr<DeviceContext>> contexts_;
+};
+
+TEST_F(Runtime, ComputesOneOperatorForEveryWidthAndType) {
+  for (const DataType type : {DataType::kInt8, DataType::kUint8}) {
+    for (const int32_t channels : {1, 2, 3, 4, 5, 16, 17, 33}) {
+      Network network(type);
+      network.graph.outputs = {network.table(network.input({1, 5, 7, channels}), 3, 7)};
+      expect_runs_right(network);
+    }
+  }
+}
+
+TEST_F(Runtime, LongChainsReuseTheArena) {
+  Network network(DataType::kUint8);
+  int32_t current = network.input({1, 9, 9, 24});
+  for (int i = 0; i < 30; ++i) {
+    current = network.table(current, 2 * i + 1, i);
+  }
+  network.graph.outputs = {current};
+  expect_runs_right(network);
+  const auto program = VulkanProgram::create(contexts_.front(), network.graph, network.plans);
+  ASSERT_TRUE(program);
+  const ProgramStatistics statistics = (*program)->statistics();
+  EXPECT_EQ(statistics.dispatches, 30);
+  EXPECT_EQ(statistics.pipelines, 1);
+  EXPECT_EQ(statistics.arena_bytes, statistics.arena_lower_bound);
+  EXPECT_GE(statistics.constant_bytes, 30 * 1024);
+  EXPECT_EQ((*program)->placements().size(), 30u);
+}
+
+TEST_F(Runtime, RandomBranchesWithReusedMemoryKeepTheirValues) {
+  std::mt19937 random(11);
+  for (int round = 0; round < 6; ++round) {
+    Network network(round % 2 == 0 ? DataType::kInt8 : DataType::kUint8);
+    const int32_t channels = static_cast<int32_t>(random() % 40) + 1;
+    std::vector<int32_t> alive;
+    for (int i = 0; i < 2; ++i) {
+      alive.push_back(network.input({static_cast<int32_t>(random() % 30) + 1, channels}));
+    }
+    const auto any = [&] { return alive[random() % alive.size()]; };
+    for (int i = 0; i < 25; ++i) {
+      switch (random() % 4) {
+        case 0:
+          alive.push_back(network.alias(any()));
+          break;
+        case 1: {
+          const int32_t top = any();
+          const int32_t bottom = any();
+          if (network.elements(top) + network.elements(bottom) < 4000) {
+            alive.push_back(network.stack(top, bottom));
+          }
+          break;
+        }
+        default:
+          alive.push_back(network.table(any(), static_cast<int>(random() % 5) * 2 + 1,
+                                        static_cast<int>(random() % 256)));
+      }
+    }
+    network.graph.outputs = {alive.back(), any(), any()};
+    expect_runs_right(network);
+  }
+}
+
+TEST_F(Runtime, DispatchesThatFollowTheirPreviousOverwriteIt) {
+  Network network;
+  const int32_t below = network.input({50, 20});
+  const int32_t cover = network.input({21, 20});
+  network.graph.outputs = {network.table(network.cover(below, cover), 1, 1)};
+  expect_runs_right(network);
+}
+
+TEST_F(Runtime, BordersMayBeAnything) {
+  Network network(DataType::kUint8);
+  const int32_t used_twice = network.input({4, 3});
+  const int32_t passed_on = network.input({2, 5});
+  const int32_t unused = network.input({3, 3});
+  const int32_t first = network.table(used_twice, 5, 1);
+  const int32_t second = network.table(first, 3, 0);
+  const int32_t renamed = network.alias(passed_on);
+  const int32_t renamed_result = network.alias(second);
+  network.graph.outputs = {first, second, first, passed_on, renamed, renamed_result, used_twice};
+  static_cast<void>(unused);
+  expect_runs_right(network);
+}
+
+TEST_F(Runtime, ConstantsAreOperandsAndMayEvenBeOutputs) {
+  Network network(DataType::kUint8);
+  Bytes stored(6 * 5);
+  for (size_t i = 0; i < stored.size(); ++i) {
+    stored[i] = static_cast<std::byte>(i * 11);
+  }
+  const int32_t constant = network.constant({6, 5}, stored);
+  const int32_t renamed = network.alias(constant);
+  const int32_t stacked = network.stack(network.input({3, 5}), renamed);
+  network.graph.outputs = {stacked, constant, renamed, network.table(constant, 7, 9)};
+  expect_runs_right(network);
+}
+
+TEST_F(Runtime, NetworksWithoutOperatorsPassTheirInputsOn) {
+  Network network;
+  network.graph.outputs = {network.input({7, 3})};
+  expect_runs_right(network);
+  Network renamed;
+  renamed.graph.outputs = {renamed.alias(renamed.input({7, 3}))};
+  expect_runs_right(renamed);
+}
+
+TEST_F(Runtime, WrongCountsAndSizesAreRefused) {
+  Network network;
+  network.graph.outputs = {network.table(network.input({4, 3}), 1, 0)};
+  const auto program = VulkanProgram::create(contexts_.front(), network.graph, network.plans);
+  ASSERT_TRUE(program);
+  Bytes right(12);
+  Bytes wrong(13);
+  std::span<const std::byte> input(right);
+  std::span<const std::byte> long_input(wrong);
+  std::span<std::byte> output(right);
+  std::span<std::byte> long_output(wrong);
+  EXPECT_TRUE((*program)->run({&input, 1}, {&output, 1}));
+  for (const Status& status : {(*program)->run({}, {&output, 1}), (*program)->run({&input, 1}, {}),
+                               (*program)->run({&long_input, 1}, {&output, 1}),
+                               (*program)->run({&input, 1}, {&long_output, 1})}) {
+    ASSERT_FALSE(status);
+    EXPECT_EQ(status.error().code, ErrorCode::kInvalidArgument);
+  }
+}
+
+TEST_F(Runtime, SeveralThreadsMayRunOneProgramAndSeveralPrograms) {
+  Network network;
+  int32_t current = network.input({20, 20});
+  for (int i = 0; i < 5; ++i) {
+    current = network.table(current, 3, i);
+  }
+  network.graph.outputs = {current};
+  const auto& context = contexts_.front();
+  const auto shared = VulkanProgram::create(context, network.graph, network.plans);
+  ASSERT_TRUE(shared);
+  std::vector<std::jthread> threads;
+  for (uint32_t i = 0; i < 4; ++i) {
+    threads.emplace_back([&, i] {
+      const auto own = VulkanProgram::create(context, network.graph, network.plans);
+      ASSERT_TRUE(own);
+      for (uint32_t round = 0; round < 5; ++round) {
+        const std::vector<Bytes> inputs = network.random_inputs(i * 100 + round);
+        for (Program* program :
+             {static_cast<Program*>(own->get()), static_cast<Program*>(shared->get())}) {
+          const auto outputs = run(*program, network, inputs);
+          ASSERT_TRUE(outputs);
+          EXPECT_EQ(*outputs, network.expected(inputs));
+        }
+      }
+    });
+  }
+}
+
+TEST_F(Runtime, ProgramsOutliveTheirDevice) {
+  Network network;
+  network.graph.outputs = {network.table(network.input({4, 3}), 3, 1)};
+  auto context = open_context(0, {});
+  ASSERT_TRUE(context);
+  const auto program = VulkanProgram::create(std::move(*context), network.graph, network.plans);
+  contexts_.clear();
+  ASSERT_TRUE(program);
+  const std::vector<Bytes> inputs = network.random_inputs(5);
+  const auto outputs = run(**program, network, inputs);
+  ASSERT_TRUE(outputs);
+  EXPECT_EQ(*outputs, network.expected(inputs));
+}
+
+TEST_F(Runtime, UnknownShadersAndHugeNetworksAreErrorsNotCrashes) {
+  Network unknown;
+  unknown.graph.outputs = {unknown.table(unknown.input({4, 3}), 3, 1)};
+  unknown.plans[0].dispatches[0].shader = "no_such_shader";
+  const auto& context = contexts_.front();
+  const auto program = VulkanProgram::create(context, unknown.graph, unknown.plans);
+  ASSERT_FALSE(program);
+  EXPECT_THAT(program.error().message, ::testing::HasSubstr("no_such_shader"));
+
+  Network huge;
+  huge.graph.outputs = {huge.table(huge.input({1 << 15, 1 << 15}), 3, 1)};
+  const auto refused = VulkanProgram::create(contexts_.back(), huge.graph, huge.plans);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kUnsupported);
+  EXPECT_THAT(refused.error().message, ::testing::HasSubstr("'t0'"));
+}
+
+TEST_F(Runtime, PipelineCacheSurvivesDamage) {
+  namespace fs = std::filesystem;
+  const fs::path folder =
+      fs::temp_directory_path() / fmt::format("lockstep_runtime_test_{}", ::getpid());
+  Network network;
+  network.graph.outputs = {network.table(network.input({4, 3}), 3, 1)};
+  for (int round = 0; round < 3; ++round) {
+    const auto context = open_context(0, {.mask = "", .cache_dir = folder.string()});
+    ASSERT_TRUE(context);
+    const auto program = VulkanProgram::create(*context, network.graph, network.plans);
+    ASSERT_TRUE(program) << program.error().message;
+    const std::vector<Bytes> inputs = network.random_inputs(5);
+    const auto outputs = run(**program, network, inputs);
+    ASSERT_TRUE(outputs);
+    EXPECT_EQ(*outputs, network.expected(inputs));
+    ASSERT_EQ(std::distance(fs::directory_iterator(folder), {}), 1);
+    const fs::path file = fs::directory_iterator(folder)->path();
+    EXPECT_GT(fs::file_size(file), 64u);
+    if (round == 1) {
+      std::ofstream(file, std::ios::binary | std::ios::trunc) << std::string(500, 'x');
+    }
+  }
+  fs::remove_all(folder);
+}
+
+class Checks : public ::testing::Test {
+ protected:
+  Checks() { network_.graph.outputs = {network_.table(network_.input({4, 3}), 3, 1)}; }
+  Status tensors() const {
+    return check_tensors(network_.graph, network_.graph.operators[0], Capabilities{});
+  }
+  Status plan() const {
+    return check_plan(network_.plans[0], network_.graph.operators[0], Capabilities{});
+  }
+  static void expect(const Status& status, ErrorCode code, const char* part) {
+    ASSERT_FALSE(status);
+    EXPECT_EQ(status.error().code, code);
+    EXPECT_THAT(status.error().message, ::testing::HasSubstr(part));
+  }
+  Network network_;
+};
+
+TEST_F(Checks, AcceptTheOrdinary) {
+  EXPECT_TRUE(tensors());
+  EXPECT_TRUE(plan());
+}
+
+TEST_F(Checks, RefuseTensorsTheDeviceDoesNotHold) {
+  network_.graph.tensors[0].type = DataType::kFloat32;
+  expect(tensors(), ErrorCode::kUnsupported, "float32");
+  network_.graph.tensors[0].type = DataType::kInt8;
+  network_.graph.tensors[0].shape = {0, 3};
+  expect(tensors(), ErrorCode::kUnsupported, "'t0'");
+  network_.graph.tensors[0].shape = {4, 3};
+  network_.graph.tensors[1].shape = {1 << 16, 1 << 14};
+  expect(tensors(), ErrorCode::kUnsupported, "'t1'");
+}
+
+TEST_F(Checks, RefusePlansBeyondTheDeviceOrTheOperator) {
+  Dispatch& dispatch = network_.plans[0].dispatches[0];
+  const Dispatch good = dispatch;
+  dispatch.workgroups = {1, 0, 1};
+  expect(plan(), ErrorCode::kInternal, "empty");
+  dispatch.workgroups = {1, 70000, 1};
+  expect(plan(), ErrorCode::kUnsupported, "70000");
+  dispatch = good;
+  dispatch.push_constants.resize(33);
+  expect(plan(), ErrorCode::kInternal, "push constants");
+  dispatch = good;
+  dispatch.inputs[1].index = 1;
+  expect(plan(), ErrorCode::kInternal, "constant");
+  dispatch = good;
+  dispatch.inputs[0].index = 1;
+  expect(plan(), ErrorCode::kInternal, "not an input");
+  dispatch = good;
+  dispatch.output = tensor_binding(0);
+  expect(plan(), ErrorCode::kInternal, "output");
+  dispatch = good;
+  dispatch.inputs.resize(4, tensor_binding(0));
+  expect(plan(), ErrorCode::kInternal, "bindings");
+}
+
+}  // namespace
+}  // namespace lockstep::backend::vulkan
