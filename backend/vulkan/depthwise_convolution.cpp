@@ -1,0 +1,110 @@
+// DEPTHWISE_CONV_2D: one kernel of its own, and the cases that are ordinary convolutions.
+#include <algorithm>
+
+#include "backend/vulkan/dispatch_building.h"
+#include "backend/vulkan/kernel.h"
+
+namespace lockstep::backend::vulkan {
+namespace {
+
+using graph::LoweredConvolution;
+using graph::LoweredDepthwiseConvolution;
+
+constexpr int32_t kTileColumns = 2;  // as shaders/CMakeLists.txt compiles the kernel
+
+int32_t taps_of(const LoweredDepthwiseConvolution& op) {
+  return op.window.kernel_height * op.window.kernel_width;
+}
+
+// int16 [tap][channel unit][16]: the weights minus their zero points.
+std::vector<int16_t> pack_weights(const LoweredDepthwiseConvolution& op, int32_t channel_units) {
+  const auto channels = static_cast<size_t>(op.output_extent.channels);
+  const auto tap_values = static_cast<size_t>(channel_units * kUnitBytes);
+  std::vector<int16_t> packed(static_cast<size_t>(taps_of(op)) * tap_values);
+  for (size_t tap = 0; tap < static_cast<size_t>(taps_of(op)); ++tap) {
+    for (size_t channel = 0; channel < channels; ++channel) {
+      packed[tap * tap_values + channel] = static_cast<int16_t>(
+          op.weights[tap * channels + channel] - op.weights_zero_points[channel]);
+    }
+  }
+  return packed;
+}
+
+// [channel unit][3][16]: folded_bias, multiplier, shift.
+std::vector<int32_t> pack_channel_parameters(const LoweredDepthwiseConvolution& op,
+                                             int32_t channel_units) {
+  constexpr size_t kUnit = kUnitBytes;
+  std::vector<int32_t> packed(static_cast<size_t>(channel_units) * 3 * kUnit);
+  for (size_t channel = 0; channel < static_cast<size_t>(op.output_extent.channels); ++channel) {
+    const size_t first = channel / kUnit * 3 * kUnit + channel % kUnit;
+    packed[first] = op.folded_bias[channel];
+    packed[first + kUnit] = op.output_stage.scales[channel].multiplier;
+    packed[first + 2 * kUnit] = op.output_stage.scales[channel].shift;
+  }
+  return packed;
+}
+
+// One group for each input channel; weights HWO become O[HW]1.
+LoweredConvolution as_grouped_convolution(const LoweredDepthwiseConvolution& op) {
+  LoweredConvolution grouped{.input = op.input,
+                             .output = op.output,
+                             .input_extent = op.input_extent,
+                             .output_extent = op.output_extent,
+                             .window = op.window,
+                             .groups = op.input_extent.channels,
+                             .input_zero_point = op.input_zero_point,
+                             .weights = {},
+                             .weights_zero_points = op.weights_zero_points,
+                             .bias = op.bias,
+                             .folded_bias = op.folded_bias,
+                             .output_stage = op.output_stage};
+  const auto taps = static_cast<size_t>(taps_of(op));
+  const auto channels = static_cast<size_t>(op.output_extent.channels);
+  grouped.weights.reserve(taps * channels);
+  for (size_t channel = 0; channel < channels; ++channel) {
+    for (size_t tap = 0; tap < taps; ++tap) {
+      grouped.weights.push_back(op.weights[tap * channels + channel]);
+    }
+  }
+  return grouped;
+}
+
+}  // namespace
+
+Result<KernelPlan> plan_depthwise_convolution(const PlanContext& context,
+                                              const LoweredDepthwiseConvolution& op) {
+  const TensorLayout layout = context.layout(op.output);
+  if (op.depth_multiplier != 1 || layout.channel_stride % kUnitBytes != 0) {
+    return plan_convolution(context, as_grouped_convolution(op));
+  }
+  const int32_t channel_units = layout.channel_stride / kUnitBytes;
+  const int32_t output_rows = op.output_extent.batch * op.output_extent.height;
+  const int32_t column_tiles = divide_up(op.output_extent.width, kTileColumns);
+  KernelPlan plan;
+  Dispatch dispatch;
+  dispatch.shader = "depthwise_convolution";
+  plan.variant = dispatch.shader;
+  dispatch.specialization = {static_cast<uint32_t>(op.output_stage.rounding)};
+  const graph::Window2d& window = op.window;
+  dispatch.push_constants = push_constants(
+      output_rows, column_tiles, channel_units, op.input_extent.height, op.input_extent.width,
+      op.output_extent.height, op.output_extent.width, window.kernel_height, window.kernel_width,
+      window.stride_height, window.stride_width, window.dilation_height, window.dilation_width,
+      window.padding_top, window.padding_left, replicate(op.input_zero_point),
+      op.output_stage.zero_point, op.output_stage.activation_min, op.output_stage.activation_max);
+  const std::vector<int16_t> weights = pack_weights(op, channel_units);
+  const std::vector<int32_t> parameters = pack_channel_parameters(op, channel_units);
+  dispatch.inputs = {tensor_binding(op.input), add_constant(plan, std::span(weights)),
+                     add_constant(plan, std::span(parameters))};
+  dispatch.output = tensor_binding(op.output);
+  const auto invocations = static_cast<uint64_t>(output_rows) *
+                           static_cast<uint64_t>(column_tiles) *
+                           static_cast<uint64_t>(channel_units);
+  if (Status status = size_dispatch(context.capabilities, invocations, dispatch); !status) {
+    return tl::unexpected(status.error());
+  }
+  plan.dispatches.push_back(std::move(dispatch));
+  return plan;
+}
+
+}  // namespace lockstep::backend::vulkan

@@ -1,0 +1,141 @@
+// ADD and MUL of two tensors, with broadcasting.
+#include <algorithm>
+#include <optional>
+
+#include "backend/vulkan/dispatch_building.h"
+#include "backend/vulkan/kernel.h"
+
+namespace lockstep::backend::vulkan {
+namespace {
+
+// How an operand repeats, where that follows rows: each of its rows serves `repeat` neighbouring
+// output rows, and its channels are those of the output or one for all.
+struct RowBroadcast {
+  int64_t repeat;
+  bool single_channel;
+};
+
+// Empty when the operand repeats in another way (rows that come round again, say).
+std::optional<RowBroadcast> row_broadcast(const graph::Shape& operand, const graph::Shape& output) {
+  const TensorLayout operand_layout = layout_of(operand);
+  const TensorLayout output_layout = layout_of(output);
+  const bool single_channel = operand_layout.channels == 1 && output_layout.channels != 1;
+  if (!single_channel && operand_layout.channels != output_layout.channels) {
+    return std::nullopt;
+  }
+  // Leading dimensions, which number the rows: those of the output first, from some point on 1.
+  const size_t missing = output.size() - operand.size();
+  bool ones = false;
+  for (size_t i = 0; i + 1 < output.size(); ++i) {
+    const int32_t extent = i < missing ? 1 : operand[i - missing];
+    if (extent == output[i] && !(ones && extent != 1)) {
+      continue;
+    }
+    if (extent != 1) {
+      return std::nullopt;
+    }
+    ones = true;
+  }
+  return RowBroadcast{output_layout.rows / operand_layout.rows, single_channel};
+}
+
+// The operands and the arithmetic of an operator, as elementwise.comp takes them.
+struct Elementwise {
+  std::string shader;
+  int32_t left;
+  int32_t right;
+  int32_t output;
+  const graph::BroadcastExtents& extents;
+  std::vector<uint32_t> specialization;
+  std::vector<uint32_t> arithmetic;  // push constants
+};
+
+void append(std::vector<uint32_t>& words, const std::vector<uint32_t>& more) {
+  words.insert(words.end(), more.begin(), more.end());
+}
+
+Result<KernelPlan> plan_elementwise(const PlanContext& context, const Elementwise& op) {
+  const auto shape = [&](int32_t tensor) -> const graph::Shape& {
+    return context.graph.tensors[static_cast<size_t>(tensor)].shape;
+  };
+  const TensorLayout left = context.layout(op.left);
+  const TensorLayout right = context.layout(op.right);
+  const TensorLayout output = context.layout(op.output);
+  if (shape(op.left).size() > shape(op.output).size() ||
+      shape(op.right).size() > shape(op.output).size()) {
+    return make_error(ErrorCode::kUnsupported, "an operand has more dimensions than the output");
+  }
+  const uint32_t words = static_cast<uint32_t>(output.rows) * row_words(output);
+  const auto left_rows = row_broadcast(shape(op.left), shape(op.output));
+  const auto right_rows = row_broadcast(shape(op.right), shape(op.output));
+  const bool by_rows = left_rows && right_rows;
+
+  KernelPlan plan;
+  Dispatch dispatch;
+  dispatch.shader = by_rows ? op.shader : op.shader + "_broadcast";
+  plan.variant = dispatch.shader;
+  dispatch.specialization = op.specialization;
+  dispatch.push_constants = push_constants(words, row_words(output), stride_words(output));
+  if (by_rows) {
+    append(dispatch.push_constants,
+           push_constants(left_rows->repeat, stride_words(left), left_rows->single_channel,
+                          right_rows->repeat, stride_words(right), right_rows->single_channel));
+  } else {
+    const graph::BroadcastExtents& extents = op.extents;
+    append(dispatch.push_constants, push_constants(output.channels, extents.output[1],
+                                                   extents.output[2], extents.output[3]));
+    for (const auto& strides : {extents.left_strides, extents.right_strides}) {
+      dispatch.push_constants.insert(dispatch.push_constants.end(), strides.begin(), strides.end());
+    }
+    append(dispatch.push_constants, push_constants(left.channels, left.channel_stride,
+                                                   right.channels, right.channel_stride));
+  }
+  append(dispatch.push_constants, op.arithmetic);
+  dispatch.inputs = {tensor_binding(op.left), tensor_binding(op.right)};
+  dispatch.output = tensor_binding(op.output);
+  if (Status status = size_dispatch(context.capabilities, words, dispatch); !status) {
+    return tl::unexpected(status.error());
+  }
+  plan.dispatches.push_back(std::move(dispatch));
+  return plan;
+}
+
+}  // namespace
+
+Result<KernelPlan> plan_add(const PlanContext& context, const graph::LoweredAdd& op) {
+  const graph::OutputStage& stage = op.output_stage;
+  // The shared shift has no output scale; its bias and shift take that place.
+  const bool shared = op.arithmetic == graph::AddArithmetic::kSharedShift;
+  const numerics::ChannelScale output_scale =
+      shared ? numerics::ChannelScale{op.shared_bias, op.shared_shift} : stage.scales[0];
+  return plan_elementwise(
+      context, {.shader = "add",
+                .left = op.left,
+                .right = op.right,
+                .output = op.output,
+                .extents = op.extents,
+                .specialization = {static_cast<uint32_t>(stage.rounding),
+                                   static_cast<uint32_t>(op.arithmetic)},
+                .arithmetic = push_constants(
+                    op.left_zero_point, op.right_zero_point, output_scale.multiplier,
+                    output_scale.shift, stage.zero_point, stage.activation_min,
+                    stage.activation_max, op.left_shift, op.left_scale.multiplier,
+                    op.left_scale.shift, op.right_scale.multiplier, op.right_scale.shift)});
+}
+
+Result<KernelPlan> plan_mul(const PlanContext& context, const graph::LoweredMul& op) {
+  const graph::OutputStage& stage = op.output_stage;
+  return plan_elementwise(
+      context,
+      {.shader = "multiply",
+       .left = op.left,
+       .right = op.right,
+       .output = op.output,
+       .extents = op.extents,
+       .specialization = {static_cast<uint32_t>(stage.rounding)},
+       .arithmetic = push_constants(op.left_zero_point, op.right_zero_point,
+                                    stage.scales[0].multiplier, stage.scales[0].shift,
+                                    stage.zero_point, stage.activation_min, stage.activation_max)});
+}
+
+}  // namespace lockstep::backend::vulkan

@@ -1,0 +1,53 @@
+// From an operator to its family.
+#include "backend/vulkan/kernel.h"
+
+namespace lockstep::backend::vulkan {
+namespace {
+
+using PlanResult = Result<KernelPlan>;
+
+PlanResult refuse_float(std::string_view what) {
+  return make_error(ErrorCode::kUnsupported, "{} needs float arithmetic, which stays on the host",
+                    what);
+}
+
+struct Planner {
+  const PlanContext& context;
+
+  PlanResult operator()(const graph::LoweredConvolution& op) const {
+    return plan_convolution(context, op);
+  }
+  PlanResult operator()(const graph::LoweredDepthwiseConvolution& op) const {
+    return plan_depthwise_convolution(context, op);
+  }
+  PlanResult operator()(const graph::LoweredAdd& op) const { return plan_add(context, op); }
+  PlanResult operator()(const graph::LoweredMul& op) const { return plan_mul(context, op); }
+  PlanResult operator()(const graph::LoweredPool& op) const { return plan_pool(context, op); }
+  PlanResult operator()(const graph::LoweredMean& op) const { return plan_mean(context, op); }
+  PlanResult operator()(const graph::LoweredPad& op) const { return plan_pad(context, op); }
+  PlanResult operator()(const graph::LoweredConcatenation& op) const {
+    return plan_concatenation(context, op);
+  }
+  PlanResult operator()(const graph::LoweredReshape& op) const { return plan_reshape(context, op); }
+  PlanResult operator()(const graph::LoweredTable& op) const { return plan_table(context, op); }
+  PlanResult operator()(const graph::LoweredSoftmax&) const { return refuse_float("SOFTMAX"); }
+  PlanResult operator()(const graph::LoweredQuantize&) const {
+    return refuse_float("QUANTIZE of float32");
+  }
+  PlanResult operator()(const graph::LoweredDequantize&) const {
+    return refuse_float("DEQUANTIZE");
+  }
+};
+
+}  // namespace
+
+Result<KernelPlan> plan_operator(const PlanContext& context, const graph::LoweredOperator& op) {
+  PlanResult plan = std::visit(Planner{context}, op.operation);
+  if (!plan) {
+    return make_error(plan.error().code, "operator {} ({}): {}", op.source_operator, op.name,
+                      plan.error().message);
+  }
+  return plan;
+}
+
+}  // namespace lockstep::backend::vulkan
