@@ -10,7 +10,9 @@
 namespace lockstep::graph {
 
 // Every operator must be an understood one (kUnsupported names the first opaque one otherwise), and
-// the graph must pass validate(). Reading the file gives the graph back.
+// the graph must pass validate(). Reading the file gives the graph back. An engine may ask for more
+// than the format does: TFLite 2.9 refuses CONV_2D with groups or without bias, and crashes on
+// DEPTHWISE_CONV_2D without bias.
 Result<std::vector<std::byte>> write_tflite(const Graph& graph);
 
 // A copy of a .tflite file in which every tensor that an operator of the first subgraph produces is

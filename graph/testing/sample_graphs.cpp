@@ -32,10 +32,9 @@ Graph make(std::string name, const Recipe& recipe, DataType type = DataType::kIn
   return builder.build({recipe(builder, input)});
 }
 
-Graph unary(std::string name, UnaryKind kind, float alpha = 0.0f) {
-  return make(std::move(name), [=](GraphBuilder& b, int32_t x) {
-    return b.unary(kind, x, per_tensor(1.0f / 256.0f, -128), alpha);
-  });
+Graph unary(std::string name, UnaryKind kind, Quantization output, float alpha = 0.0f) {
+  return make(std::move(name),
+              [=](GraphBuilder& b, int32_t x) { return b.unary(kind, x, output, alpha); });
 }
 
 void add_convolutions(std::vector<Graph>& graphs) {
@@ -101,13 +100,13 @@ void add_elementwise(std::vector<Graph>& graphs) {
         b.constant<int8_t>("factors", {6, 1}, counting<int8_t>(6), per_tensor(0.125f, 4));
     return b.mul(x, factors, kOutputScale);
   }));
-  graphs.push_back(unary("LOGISTIC", UnaryKind::kLogistic));
-  graphs.push_back(unary("TANH", UnaryKind::kTanh));
-  graphs.push_back(unary("RELU", UnaryKind::kRelu));
-  graphs.push_back(unary("RELU_N1_TO_1", UnaryKind::kReluN1To1));
-  graphs.push_back(unary("RELU6", UnaryKind::kRelu6));
-  graphs.push_back(unary("HARD_SWISH", UnaryKind::kHardSwish));
-  graphs.push_back(unary("LEAKY_RELU", UnaryKind::kLeakyRelu, 0.2f));
+  graphs.push_back(unary("LOGISTIC", UnaryKind::kLogistic, per_tensor(1.0f / 256.0f, -128)));
+  graphs.push_back(unary("TANH", UnaryKind::kTanh, per_tensor(1.0f / 128.0f)));
+  graphs.push_back(unary("RELU", UnaryKind::kRelu, kInputScale));
+  graphs.push_back(unary("RELU_N1_TO_1", UnaryKind::kReluN1To1, kInputScale));
+  graphs.push_back(unary("RELU6", UnaryKind::kRelu6, kInputScale));
+  graphs.push_back(unary("HARD_SWISH", UnaryKind::kHardSwish, kInputScale));
+  graphs.push_back(unary("LEAKY_RELU", UnaryKind::kLeakyRelu, kInputScale, 0.2f));
   graphs.push_back(make("QUANTIZE to uint8", [](GraphBuilder& b, int32_t x) {
     return b.quantize(x, DataType::kUint8, per_tensor(0.5f, 125));
   }));
@@ -153,11 +152,14 @@ void add_windows_and_movements(std::vector<Graph>& graphs) {
     const int32_t value = b.constant<int8_t>("value", {}, {9}, kInputScale);
     return b.pad_with(x, {0, 0, 1, 1, 1, 1, 0, 0}, value);
   }));
-  graphs.push_back(make("CONCATENATION", [](GraphBuilder& b, int32_t x) {
-    const int32_t constant =
-        b.constant<int8_t>("constant", {1, 5, 6, 1}, counting<int8_t>(30), per_tensor(0.75f, 1));
-    return b.concatenation({x, constant, x}, -1, kOutputScale);
-  }));
+  graphs.push_back(make(
+      "CONCATENATION uint8, with other scales",
+      [](GraphBuilder& b, int32_t x) {
+        const int32_t constant = b.constant<uint8_t>("constant", {1, 5, 6, 1},
+                                                     counting<uint8_t>(30), per_tensor(0.75f, 1));
+        return b.concatenation({x, constant, x}, -1, per_tensor(0.25f, 99));
+      },
+      DataType::kUint8));
   graphs.push_back(make("RESHAPE", [](GraphBuilder& b, int32_t x) {
     return b.reshape(x, {1, -1, 12});
   }));
@@ -189,7 +191,8 @@ Graph sample_network() {
       b.conv_2d(x, weights, bias, kOutputScale, {.activation = Activation::kRelu});
   const int32_t filter =
       b.constant<int8_t>("filter", {1, 3, 3, 4}, counting<int8_t>(36), per_tensor(0.05f));
-  const int32_t filtered = b.depthwise_conv_2d(features, filter, kAbsentTensor, kOutputScale);
+  const int32_t filter_bias = b.constant<int32_t>("filter_bias", {4}, {-7, 8, -9, 10});
+  const int32_t filtered = b.depthwise_conv_2d(features, filter, filter_bias, kOutputScale);
   const int32_t sum = b.add(x, filtered, kOutputScale);
   const int32_t pooled = b.mean(sum, {1, 2}, false, kOutputScale);
   const int32_t classes =

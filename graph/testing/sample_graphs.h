@@ -13,7 +13,7 @@ namespace lockstep::graph::testing {
 // nothing is random.
 std::vector<Graph> sample_graphs();
 
-// Two convolutions, a residual addition, a pool and a classifier: what a real network looks like.
+// Two convolutions, a residual addition, a mean and a classifier: what a real network looks like.
 Graph sample_network();
 
 }  // namespace lockstep::graph::testing
