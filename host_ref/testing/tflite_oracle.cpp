@@ -85,12 +85,16 @@ bool find(void* library, const char* name, Function*& function) {
 TfliteOracle::TfliteOracle() : api_(std::make_unique<Api>()) {}
 TfliteOracle::~TfliteOracle() = default;
 
-std::optional<std::filesystem::path> TfliteOracle::library_from_environment() {
-  const char* path = std::getenv("LOCKSTEP_TFLITE_LIBRARY");
-  if (path == nullptr || *path == '\0') {
-    return std::nullopt;
-  }
-  return path;
+Result<std::shared_ptr<const TfliteOracle>> TfliteOracle::from_environment() {
+  static const Result<std::shared_ptr<const TfliteOracle>> oracle =
+      []() -> Result<std::shared_ptr<const TfliteOracle>> {
+    const char* library = std::getenv("LOCKSTEP_TFLITE_LIBRARY");
+    if (library == nullptr || *library == '\0') {
+      return nullptr;
+    }
+    return load(library);
+  }();
+  return oracle;
 }
 
 Result<std::shared_ptr<const TfliteOracle>> TfliteOracle::load(

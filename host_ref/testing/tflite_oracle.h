@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <filesystem>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -29,9 +28,9 @@ struct EngineTensor {
 // models that it does not like.
 class TfliteOracle {
  public:
-  // The library named by the environment variable LOCKSTEP_TFLITE_LIBRARY; nothing where it is
-  // unset or empty.
-  static std::optional<std::filesystem::path> library_from_environment();
+  // The library that the environment variable LOCKSTEP_TFLITE_LIBRARY names, loaded once; null
+  // where it names none. kNotFound where it names one that cannot be loaded.
+  static Result<std::shared_ptr<const TfliteOracle>> from_environment();
 
   static Result<std::shared_ptr<const TfliteOracle>> load(const std::filesystem::path& library);
 
