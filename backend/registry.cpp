@@ -130,6 +130,7 @@ Result<std::shared_ptr<Device>> open_device(std::string_view selector,
     const char* from_environment = std::getenv("LOCKSTEP_DEVICE");
     selector = from_environment == nullptr ? "" : from_environment;
   }
+  const std::shared_ptr<const void> loaded_drivers = vulkan::keep_drivers_loaded();
   std::vector<std::string> problems;
   const std::vector<Candidate> candidates = find_candidates(&problems);
   const Candidate* selected = select(candidates, selector);

@@ -100,6 +100,24 @@ TEST(PlanActivations, AliasKeepsItsInputsMemoryAliveForItsOwnReaders) {
   EXPECT_NE(plan->places[3].offset, plan->places[2].offset);
 }
 
+TEST(PlanActivations, AliasMustLieAsItsInputDoes) {
+  const auto renamed = [](graph::Shape from, graph::Shape to) {
+    Chain chain(2);
+    chain.graph.tensors[0].shape = std::move(from);
+    chain.graph.tensors[1].shape = std::move(to);
+    chain.add_alias(0, 1);
+    chain.graph.inputs = {0};
+    chain.graph.outputs = {1};
+    return chain.plan(true).has_value();
+  };
+  EXPECT_TRUE(renamed({1, 2, 3, 17}, {6, 17}));
+  EXPECT_TRUE(renamed({2, 3, 16}, {96}));
+  EXPECT_TRUE(renamed({8, 4}, {2, 16}));
+  EXPECT_FALSE(renamed({8, 3}, {2, 12}));
+  EXPECT_FALSE(renamed({2, 17}, {34}));
+  EXPECT_FALSE(renamed({2, 16}, {3, 16}));
+}
+
 TEST(PlanActivations, AliasOfAnInputThatIsAnOutputLivesInTheBorder) {
   Chain chain(2);
   chain.add_alias(0, 1);

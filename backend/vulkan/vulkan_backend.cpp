@@ -78,6 +78,8 @@ Result<std::vector<DeviceDescription>> list_devices() {
   return descriptions;
 }
 
+std::shared_ptr<const void> keep_drivers_loaded() { return Instance::shared().value_or(nullptr); }
+
 Result<std::shared_ptr<Device>> open_device(size_t index, const DeviceOptions& options) {
   auto context = open_context(index, options);
   if (!context) {

@@ -1,0 +1,141 @@
+// Whole programs against the reference, bit for bit: every operator kind, both 8-bit types, every
+// contract, on every device of this machine and under masks that stand in for smaller ones.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <map>
+
+#include "backend/reference/reference_device.h"
+#include "backend/vulkan/testing/random_networks.h"
+#include "backend/vulkan/testing/validation_environment.h"
+#include "backend/vulkan/vulkan_backend.h"
+#include "graph/lowering.h"
+
+namespace lockstep::backend::vulkan {
+namespace {
+
+using graph::DataType;
+using testing::NetworkKind;
+using Bytes = std::vector<std::byte>;
+
+const auto* const kValidation = testing::fail_on_validation_messages();
+
+constexpr const char* kMasks[] = {"", "int-dot", "invocations=128,shared-memory=16384", "all"};
+constexpr int kNetworksOfAKind = 24;
+// Some drivers take seconds for one pipeline; such a device sees the first networks of a kind only.
+constexpr auto kCompileBudget = std::chrono::seconds(20);
+
+struct OpenedDevice {
+  std::string name;
+  std::shared_ptr<Device> device;
+};
+
+// Opened once: starting a driver takes longer than most tests.
+const std::vector<OpenedDevice>& devices() {
+  static const std::vector<OpenedDevice> opened = [] {
+    std::vector<OpenedDevice> result;
+    const auto loaded_drivers = keep_drivers_loaded();
+    const auto listed = list_devices().value_or(std::vector<DeviceDescription>{});
+    for (size_t i = 0; i < listed.size(); ++i) {
+      for (const char* mask : kMasks) {
+        auto device = open_device(i, {.mask = mask, .cache_dir = ""});
+        EXPECT_TRUE(device) << device.error().message;
+        if (device) {
+          result.push_back({listed[i].name + ", mask '" + mask + "'", std::move(*device)});
+        }
+      }
+    }
+    return result;
+  }();
+  return opened;
+}
+
+std::vector<Bytes> run(Program& program, const graph::LoweredGraph& graph,
+                       const std::vector<Bytes>& inputs) {
+  std::vector<std::span<const std::byte>> input_spans(inputs.begin(), inputs.end());
+  std::vector<Bytes> outputs;
+  for (const int32_t output : graph.outputs) {
+    const auto& shape = graph.tensors[static_cast<size_t>(output)].shape;
+    outputs.emplace_back(static_cast<size_t>(graph::element_count(shape).value()));
+  }
+  std::vector<std::span<std::byte>> output_spans(outputs.begin(), outputs.end());
+  const Status status = program.run(input_spans, output_spans);
+  EXPECT_TRUE(status) << status.error().message;
+  return outputs;
+}
+
+// The first difference, for people; empty when there is none.
+std::string first_difference(const graph::LoweredGraph& graph, const std::vector<Bytes>& actual,
+                             const std::vector<Bytes>& expected) {
+  for (size_t output = 0; output < expected.size(); ++output) {
+    const auto [a, e] = std::ranges::mismatch(actual[output], expected[output]);
+    if (e != expected[output].end()) {
+      const auto& tensor = graph.tensors[static_cast<size_t>(graph.outputs[output])];
+      return fmt::format("tensor '{}' ({}) element {}: {} instead of {}", tensor.name,
+                         graph::shape_to_string(tensor.shape),
+                         std::distance(expected[output].begin(), e), std::to_integer<int>(*a),
+                         std::to_integer<int>(*e));
+    }
+  }
+  return "";
+}
+
+class Programs : public ::testing::TestWithParam<NetworkKind> {};
+
+TEST_P(Programs, EqualTheReferenceOnEveryDevice) {
+  if (devices().empty()) {
+    GTEST_SKIP() << "no Vulkan device";
+  }
+  const auto reference_device = reference::open_device();
+  std::mt19937 random(static_cast<uint32_t>(GetParam()) + 100);
+  std::map<std::string, std::chrono::steady_clock::duration> compile_time;
+  int compared = 0;
+  for (int i = 0; i < kNetworksOfAKind; ++i) {
+    const DataType type = i % 2 == 0 ? DataType::kInt8 : DataType::kUint8;
+    const numerics::Contract contract = numerics::kAllContracts[static_cast<size_t>(i / 2) % 4];
+    const graph::Graph network = testing::random_network(GetParam(), type, random);
+    const auto lowered = graph::lower(network, contract);
+    if (!lowered) {
+      ASSERT_EQ(lowered.error().code, ErrorCode::kUnsupported) << lowered.error().message;
+      continue;
+    }
+    const auto reference = reference_device->compile(*lowered);
+    ASSERT_TRUE(reference) << reference.error().message;
+    std::vector<std::vector<Bytes>> inputs(2);
+    std::vector<std::vector<Bytes>> expected;
+    for (std::vector<Bytes>& run_inputs : inputs) {
+      for (const int32_t input : lowered->inputs) {
+        const auto& tensor = lowered->tensors[static_cast<size_t>(input)];
+        run_inputs.push_back(testing::random_contents(
+            static_cast<size_t>(graph::element_count(tensor.shape).value()), type, random));
+      }
+      expected.push_back(run(**reference, *lowered, run_inputs));
+    }
+    for (const OpenedDevice& opened : devices()) {
+      SCOPED_TRACE(fmt::format("network {} ({}, contract {}) on {}", i, graph::data_type_name(type),
+                               numerics::contract_name(contract), opened.name));
+      if (compile_time[opened.name] > kCompileBudget) {
+        continue;
+      }
+      const auto start = std::chrono::steady_clock::now();
+      const auto program = opened.device->compile(*lowered);
+      compile_time[opened.name] += std::chrono::steady_clock::now() - start;
+      ASSERT_TRUE(program) << program.error().message;
+      ++compared;
+      for (size_t round = 0; round < inputs.size(); ++round) {
+        const auto actual = run(**program, *lowered, inputs[round]);
+        ASSERT_EQ(first_difference(*lowered, actual, expected[round]), "") << "run " << round;
+      }
+    }
+  }
+  EXPECT_GE(compared, kNetworksOfAKind / 2) << "lowering refused nearly everything";
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, Programs, ::testing::ValuesIn(testing::kAllNetworkKinds),
+                         [](const auto& instance) {
+                           return std::string(testing::network_kind_name(instance.param));
+                         });
+
+}  // namespace
+}  // namespace lockstep::backend::vulkan
