@@ -3,11 +3,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "backend/device.h"
 #include "graph/graph.h"
+#include "graph/lowered_graph.h"
+#include "graph/status.h"
 #include "numerics/contract.h"
 
 namespace lockstep::delegate {
@@ -22,7 +25,16 @@ struct PartitionOptions {
   // what it names; the deny list always refuses what it names.
   std::vector<std::string> allow_ops;
   std::vector<std::string> deny_ops;
+  // Partitions as a TFLite host forms them of the operators it is asked to replace. It runs
+  // whatever is ready, by turns on either side, and the side of the plan's first operator begins:
+  // where that is the device, device operators that wait for the host alone come in a second turn.
+  // Forming them likewise keeps min_nodes and max_partitions true there.
+  bool form_as_tflite_does = false;
 };
+
+// kInvalidArgument when a list names neither an operator this build knows, nor an operator or
+// output tensor of the graph, or when a count is negative.
+Status check_partition_options(const graph::Graph& graph, const PartitionOptions& options);
 
 struct OperatorDecision {
   int32_t partition = -1;  // index into Partitioning::partitions; -1: the host keeps the operator
@@ -33,7 +45,7 @@ struct OperatorDecision {
 struct Partition {
   std::vector<size_t> operators;  // ascending
   std::vector<int32_t> inputs;    // activations that come from outside
-  std::vector<int32_t> outputs;   // tensors read outside, or outputs of the graph
+  std::vector<int32_t> outputs;   // tensors read outside or by nobody, and outputs of the graph
 };
 
 struct Partitioning {
@@ -41,8 +53,20 @@ struct Partitioning {
   std::vector<OperatorDecision> decisions;  // one for each operator of the graph
 };
 
-// Supported maximal convex subgraphs of a validated graph.
+// The operators (ascending) with the tensors at their border.
+Partition make_partition(const graph::Graph& graph, std::vector<size_t> operators);
+
+// Lowers a partition. LoweredGraph::inputs are those of Partition::inputs that an operator still
+// reads once lowered (a RESHAPE no longer reads a shape tensor).
+Result<graph::LoweredGraph> lower_partition(const graph::Graph& graph, const Partition& partition,
+                                            numerics::Contract contract);
+
+// Supported maximal convex subgraphs of a validated graph: no two of them could be one, and their
+// number is the smallest possible before min_nodes and max_partitions have their say. A partition
+// need not be connected. `refusals`, when not empty, has one text for each operator: where it is
+// not empty, the caller refuses the operator for that reason.
 Partitioning partition_graph(const graph::Graph& graph, const backend::Device& device,
-                             const PartitionOptions& options);
+                             const PartitionOptions& options,
+                             std::span<const std::string> refusals = {});
 
 }  // namespace lockstep::delegate

@@ -1,0 +1,71 @@
+#include "delegate_api/testing/fake_device.h"
+
+#include <utility>
+
+#include "backend/reference/reference_device.h"
+
+namespace lockstep::delegate::testing {
+namespace {
+
+class FakeProgram : public backend::Program {
+ public:
+  FakeProgram(const FakeDevice& device, std::unique_ptr<backend::Program> program)
+      : device_(device), program_(std::move(program)) {}
+
+  Status run(std::span<const std::span<const std::byte>> inputs,
+             std::span<const std::span<std::byte>> outputs) override {
+    if (device_.fails_to_run) {
+      return make_error(ErrorCode::kDeviceLost, "the fake device was lost");
+    }
+    return program_->run(inputs, outputs);
+  }
+
+  backend::ProgramStatistics statistics() const override {
+    backend::ProgramStatistics statistics;
+    statistics.dispatches = static_cast<int64_t>(program_->placements().size());
+    return statistics;
+  }
+
+  std::vector<backend::OperatorPlacement> placements() const override {
+    auto placements = program_->placements();
+    for (backend::OperatorPlacement& placement : placements) {
+      placement.variant = "fake";
+    }
+    return placements;
+  }
+
+ private:
+  const FakeDevice& device_;
+  std::unique_ptr<backend::Program> program_;
+};
+
+}  // namespace
+
+FakeDevice::FakeDevice() : FakeDevice([](const graph::LoweredOperator&) { return true; }) {}
+
+FakeDevice::FakeDevice(Takes takes)
+    : takes_(std::move(takes)), reference_(backend::reference::open_device()) {
+  description_.backend = "fake";
+  description_.name = "fake device";
+}
+
+Status FakeDevice::supports(const graph::LoweredGraph& /*graph*/,
+                            const graph::LoweredOperator& op) const {
+  if (!takes_(op)) {
+    return make_error(ErrorCode::kUnsupported, "{}", kRefusal);
+  }
+  return {};
+}
+
+Result<std::unique_ptr<backend::Program>> FakeDevice::compile(const graph::LoweredGraph& graph) {
+  if (fails_to_compile) {
+    return make_error(ErrorCode::kOutOfMemory, "the fake device has no memory");
+  }
+  ++compiled_programs;
+  return reference_->compile(graph).map(
+      [this](std::unique_ptr<backend::Program> program) -> std::unique_ptr<backend::Program> {
+        return std::make_unique<FakeProgram>(*this, std::move(program));
+      });
+}
+
+}  // namespace lockstep::delegate::testing
