@@ -158,7 +158,7 @@ typedef struct lockstep_device_info {
   size_t struct_size;
   const char* backend;     /* "vulkan", "ref" */
   const char* name;        /* as the driver gives it */
-  const char* kind;        /* "discrete-gpu", "cpu", ... */
+  const char* kind;        /* "discrete GPU", "integrated GPU", "virtual GPU", "CPU", "other" */
   const char* driver;      /* driver name and version */
   const char* api_version; /* "1.3.230"; empty where there is none */
   const char* device_uuid; /* hex; empty where there is none */
@@ -263,12 +263,12 @@ typedef struct lockstep_operator_report {
 } lockstep_operator_report;
 
 /* What became of operator `index` (below lockstep_model_operator_count of the model). Strings live
- * until the engine's next call of run, get_operator or get_problem. */
+ * until the engine's next run. */
 LOCKSTEP_API lockstep_status lockstep_engine_get_operator(lockstep_engine* engine, size_t index,
                                                           lockstep_operator_report* report);
 
-/* Things that went wrong and were survived (a device lost, a partition that did not compile):
- * how many, and the text of one. Lives like the strings above; NULL beyond the end. */
+/* Things that went wrong and were survived (a device lost, a partition that did not compile): how
+ * many, and the text of one; NULL beyond the end. Texts live until the engine's next run. */
 LOCKSTEP_API size_t lockstep_engine_problem_count(const lockstep_engine* engine);
 LOCKSTEP_API const char* lockstep_engine_get_problem(const lockstep_engine* engine, size_t index);
 
