@@ -5,6 +5,7 @@
 
 #include "graph/lowering.h"
 #include "graph/testing/graph_builder.h"
+#include "graph/testing/sample_graphs.h"
 
 namespace lockstep::host_ref {
 namespace {
@@ -79,6 +80,26 @@ TEST(Interpreter, RefusesGraphsThatCannotRun) {
   auto astray = network.lowered();
   astray.inputs = {77};
   EXPECT_FALSE(Interpreter::create(astray).has_value());
+}
+
+// Whatever the lowering accepts, the interpreter can run.
+TEST(Interpreter, RunsEverySampleUnderEveryContract) {
+  int32_t runs = 0;
+  for (const graph::Graph& sample : graph::testing::sample_graphs()) {
+    for (const Contract contract : numerics::kAllContracts) {
+      SCOPED_TRACE(sample.name);
+      const auto lowered = graph::lower(sample, contract);
+      if (!lowered) {
+        EXPECT_EQ(lowered.error().code, ErrorCode::kUnsupported) << lowered.error().message;
+        continue;
+      }
+      auto interpreter = Interpreter::create(*lowered);
+      ASSERT_TRUE(interpreter.has_value()) << interpreter.error().message;
+      EXPECT_TRUE(interpreter->run().has_value());
+      ++runs;
+    }
+  }
+  EXPECT_GT(runs, 0);
 }
 
 TEST(Interpreter, ReshapesAnyType) {
