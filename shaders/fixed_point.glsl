@@ -8,37 +8,32 @@ const int kLowestInt = int(0x80000000u);
 const int kHighestInt = 0x7fffffff;
 
 int saturating_rounding_doubling_high_multiply(int a, int b) {
-  if (a == kLowestInt && b == kLowestInt) {
-    return kHighestInt;
-  }
-  return rounding_shift_right_ties_up(multiply_extended(a, b), 31);
+  bool overflows = ((a ^ kLowestInt) | (b ^ kLowestInt)) == 0;
+  return select(overflows, kHighestInt, rounding_shift_right_ties_up(multiply_extended(a, b), 31));
 }
 
-// Precondition: 0 <= n <= 31.
-int rounding_shift_right_ties_up(int x, int n) {
-  return n == 0 ? x : (x >> n) + ((x >> (n - 1)) & 1);
-}
+// Precondition: 0 <= n <= 31. The highest bit that is lost, bit n - 1 of x, is bit n of 2 * x; for
+// n = 0 that is 0, as it should be.
+int rounding_shift_right_ties_up(int x, int n) { return (x >> n) + (((x << 1) >> n) & 1); }
 
 // Precondition: 0 <= n <= 31.
 int rounding_shift_right_ties_away_from_zero(int x, int n) {
   int remainder_mask = int((1u << uint(n)) - 1u);
   int remainder = x & remainder_mask;
-  int threshold = (remainder_mask >> 1) + (x < 0 ? 1 : 0);
-  return (x >> n) + (remainder > threshold ? 1 : 0);
+  int threshold = (remainder_mask >> 1) + int(x < 0);
+  return (x >> n) + int(remainder > threshold);
 }
 
 int multiply_double_ties_up(int x, int multiplier, int shift) {
-  int left_shift = shift > 0 ? shift : 0;
-  int right_shift = shift > 0 ? 0 : -shift;
-  int high = saturating_rounding_doubling_high_multiply(shift_left_modulo(x, left_shift), multiplier);
-  return rounding_shift_right_ties_up(high, right_shift);
+  int high = saturating_rounding_doubling_high_multiply(shift_left_modulo(x, max(shift, 0)),
+                                                        multiplier);
+  return rounding_shift_right_ties_up(high, max(-shift, 0));
 }
 
 int multiply_double_ties_away(int x, int multiplier, int shift) {
-  int left_shift = shift > 0 ? shift : 0;
-  int right_shift = shift > 0 ? 0 : -shift;
-  int high = saturating_rounding_doubling_high_multiply(shift_left_modulo(x, left_shift), multiplier);
-  return rounding_shift_right_ties_away_from_zero(high, right_shift);
+  int high = saturating_rounding_doubling_high_multiply(shift_left_modulo(x, max(shift, 0)),
+                                                        multiplier);
+  return rounding_shift_right_ties_away_from_zero(high, max(-shift, 0));
 }
 
 // Precondition: -31 <= shift <= 30.

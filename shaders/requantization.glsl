@@ -30,8 +30,8 @@ int scale_accumulator(int accumulator, int multiplier, int shift, uint rounding)
 // a + b, saturated to int32: when both operands differ in sign from the wrapped sum, it overflowed.
 int saturating_add(int a, int b) {
   int sum = int(uint(a) + uint(b));
-  bool overflow = ((a ^ sum) & (b ^ sum)) < 0;
-  return overflow ? (a < 0 ? kLowestInt : kHighestInt) : sum;
+  bool overflows = ((a ^ sum) & (b ^ sum)) < 0;
+  return select(overflows, kHighestInt ^ (a >> 31), sum);
 }
 
 int requantize(int accumulator, int multiplier, int shift, uint rounding, int output_zero_point,

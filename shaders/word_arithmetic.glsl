@@ -1,4 +1,6 @@
-// Mirrors numerics/word_arithmetic.h: 32-bit operations only.
+// Mirrors numerics/word_arithmetic.h: 32-bit operations only, and no branches. An operator ?: may
+// become a branch, which devices that run invocations in lockstep pay for; select() does not. Both
+// its values are computed, so shift amounts are kept below 32 even where the result is not used.
 #ifndef LOCKSTEP_WORD_ARITHMETIC_GLSL
 #define LOCKSTEP_WORD_ARITHMETIC_GLSL
 
@@ -25,42 +27,32 @@ WordPair multiply_extended(int a, int b) {
 // Precondition: value != 0.
 int highest_bit(uint value) { return findMSB(value); }
 
-uint magnitude(int value) {
-  uint bits = uint(value);
-  return value < 0 ? 0u - bits : bits;
+int select(bool condition, int if_true, int if_false) { return mix(if_false, if_true, condition); }
+uint select(bool condition, uint if_true, uint if_false) {
+  return mix(if_false, if_true, condition);
 }
 
-// GLSL leaves shifts by 32 and more undefined; here they give 0.
-int shift_left_modulo(int value, int n) { return n > 31 ? 0 : int(uint(value) << uint(n)); }
+uint magnitude(int value) { return select(value < 0, 0u - uint(value), uint(value)); }
+
+int shift_left_modulo(int value, int n) { return select(n > 31, 0, value << (n & 31)); }
 
 // The low word of (value + 2^(n-1)) >> n for a signed pair. Precondition: 1 <= n <= 63.
 int rounding_shift_right_ties_up(WordPair value, int n) {
-  int signed_high = int(value.high);
-  uint quotient;
-  uint highest_lost_bit;
-  if (n < 32) {
-    quotient = (value.high << uint(32 - n)) | (value.low >> uint(n));
-    highest_lost_bit = (value.low >> uint(n - 1)) & 1u;
-  } else if (n == 32) {
-    quotient = value.high;
-    highest_lost_bit = value.low >> 31;
-  } else {
-    quotient = uint(signed_high >> (n - 32));
-    highest_lost_bit = (value.high >> uint(n - 33)) & 1u;
-  }
-  return int(quotient + highest_lost_bit);
+  bool within_low = n < 32;
+  uint low_quotient = (value.high << uint((32 - n) & 31)) | (value.low >> uint(n & 31));
+  uint high_quotient = uint(int(value.high) >> ((n - 32) & 31));
+  uint word_of_lost_bit = select(n <= 32, value.low, value.high);
+  uint highest_lost_bit = (word_of_lost_bit >> uint((n - 1) & 31)) & 1u;
+  return int(select(within_low, low_quotient, high_quotient) + highest_lost_bit);
 }
 
-// Precondition: 0 <= n <= 31.
+// Precondition: 0 <= n <= 31. For n = 0 there is no remainder that could reach half of anything.
 uint rounding_shift_right_ties_even(uint value, int n) {
-  if (n == 0) {
-    return value;
-  }
   uint quotient = value >> uint(n);
   uint remainder = value & ((1u << uint(n)) - 1u);
-  uint half_way = 1u << uint(n - 1);
-  bool up = remainder > half_way || (remainder == half_way && (quotient & 1u) != 0u);
-  return up ? quotient + 1u : quotient;
+  uint half_way = 1u << uint((n - 1) & 31);
+  // Above half; or exactly half, and the quotient odd.
+  return quotient + uint(remainder + (quotient & 1u) > half_way);
 }
 
 #endif

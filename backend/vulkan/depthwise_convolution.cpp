@@ -10,7 +10,21 @@ namespace {
 using graph::LoweredConvolution;
 using graph::LoweredDepthwiseConvolution;
 
-constexpr int32_t kTileColumns = 2;  // as shaders/CMakeLists.txt compiles the kernel
+// The kernel as shaders/CMakeLists.txt compiles it.
+struct Tile {
+  std::string_view shader;
+  int32_t columns;
+};
+
+// Drivers that run on a processor have its few vector lanes for a subgroup; there a load costs much
+// more than the registers that a larger tile spills. Elsewhere registers are what a tile may not
+// exceed.
+Tile choose_tile(const Capabilities& capabilities) {
+  const bool runs_on_a_processor =
+      capabilities.subgroup_size > 1 && capabilities.subgroup_size <= 8;
+  return runs_on_a_processor ? Tile{"depthwise_convolution_wide", 4}
+                             : Tile{"depthwise_convolution", 2};
+}
 
 int32_t taps_of(const LoweredDepthwiseConvolution& op) {
   return op.window.kernel_height * op.window.kernel_width;
@@ -79,10 +93,11 @@ Result<KernelPlan> plan_depthwise_convolution(const PlanContext& context,
   }
   const int32_t channel_units = layout.channel_stride / kUnitBytes;
   const int32_t output_rows = op.output_extent.batch * op.output_extent.height;
-  const int32_t column_tiles = divide_up(op.output_extent.width, kTileColumns);
+  const Tile tile = choose_tile(context.capabilities);
+  const int32_t column_tiles = divide_up(op.output_extent.width, tile.columns);
   KernelPlan plan;
   Dispatch dispatch;
-  dispatch.shader = "depthwise_convolution";
+  dispatch.shader = tile.shader;
   plan.variant = dispatch.shader;
   dispatch.specialization = {static_cast<uint32_t>(op.output_stage.rounding)};
   const graph::Window2d& window = op.window;
