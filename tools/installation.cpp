@@ -13,7 +13,7 @@ std::filesystem::path prefix() {
   return error ? std::filesystem::path() : program.parent_path().parent_path();
 }
 
-bool exists(const std::filesystem::path& path) {
+bool is_there(const std::filesystem::path& path) {
   std::error_code error;
   return std::filesystem::exists(path, error);
 }
@@ -22,7 +22,7 @@ bool exists(const std::filesystem::path& path) {
 
 Result<std::filesystem::path> find_plugin(const std::filesystem::path& given) {
   const auto path = given.empty() ? prefix() / "lib" / "liblockstep_tflite.so" : given;
-  if (exists(path)) return path;
+  if (is_there(path)) return path;
   return make_error(ErrorCode::kNotFound,
                     "there is no delegate plugin at '{}'; name it with --plugin", path.string());
 }
@@ -35,7 +35,7 @@ Result<std::filesystem::path> find_tflite(const std::filesystem::path& given) {
                ? std::filesystem::path(variable)
                : prefix() / "third_party" / "tflite-2.9" / "lib" / "libtensorflowlite_c.so";
   }
-  if (exists(path)) return path;
+  if (is_there(path)) return path;
   return make_error(ErrorCode::kNotFound,
                     "there is no TensorFlow Lite library at '{}'; scripts/fetch.sh brings one, or "
                     "name yours with --tflite or LOCKSTEP_TFLITE_LIBRARY",
