@@ -20,7 +20,7 @@
 namespace lockstep::tools {
 namespace {
 
-const auto* const kValidation = backend::vulkan::testing::install_validation_environment();
+const auto* const kValidation = backend::vulkan::testing::fail_on_validation_messages();
 
 std::filesystem::path path_variable(const char* name) {
   const char* value = std::getenv(name);
@@ -90,7 +90,7 @@ class RealNetwork : public testing::TestWithParam<Network> {
       settings_.device = std::to_string(i);
       const auto verification = verify(model_, settings_, samples_);
       ASSERT_TRUE(verification) << verification.error().message;
-      EXPECT_GT(verification->tensors.size(), 5u);
+      EXPECT_GE(verification->tensors.size(), 4u);
       EXPECT_EQ(verification->equal_tensors(), verification->tensors.size());
       EXPECT_EQ(verification->outputs_equal, verification->outputs_compared);
       expect_heavy_operators_in_one_partition(verification->placement);
@@ -144,7 +144,7 @@ class RealNetwork : public testing::TestWithParam<Network> {
           << view.name << ": " << comparison->differing << " of " << comparison->elements;
       ++compared;
     }
-    EXPECT_GT(compared, 5);
+    EXPECT_GE(compared, 4);
   }
 
   std::filesystem::path path_;
