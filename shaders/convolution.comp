@@ -134,8 +134,8 @@ int first_pixel[kTilePositions];
 bool tap_is_inside(int p, int tap_y, int tap_x, out uint pixel) {
   int y = first_y[p] + tap_y * dilation_height;
   int x = first_x[p] + tap_x * dilation_width;
-  bool inside = uint(y) < uint(input_height) && uint(x) < uint(input_width);
-  pixel = inside ? uint(first_pixel[p] + y * input_width + x) : 0u;
+  bool inside = all(lessThan(uvec2(y, x), uvec2(input_height, input_width)));
+  pixel = select(inside, uint(first_pixel[p] + y * input_width + x), 0u);
   return inside;
 }
 #endif
@@ -196,23 +196,23 @@ void main() {
     [[unroll]] for (int word = 0; word < 4; ++word) {
       // The last step's words behind the last tap meet zero weights.
       uint mask =
-          tap_y < kernel_height ? byte_mask(int(group_channels) - int(4u * unit)) : 0u;
+          select(tap_y < kernel_height, byte_mask(int(group_channels) - int(4u * unit)), 0u);
       [[unroll]] for (int p = 0; p < kTilePositions; ++p) {
         uint pixel;
         bool inside = tap_is_inside(p, tap_y, tap_x, pixel);
         uint value = input_data[pixel * input_stride + group_offset + unit];
-        x[p][word] = inside ? value : input_zero_point_word;
+        x[p][word] = select(inside, value, input_zero_point_word);
         if (kAsymmetricWeights) {
           x[p][word] &= mask;
         }
       }
       ++unit;
       bool next_tap = unit == group_units;
-      unit = next_tap ? 0u : unit;
-      tap_x += next_tap ? 1 : 0;
+      unit = select(next_tap, 0u, unit);
+      tap_x += int(next_tap);
       bool next_row = tap_x == kernel_width;
-      tap_x = next_row ? 0 : tap_x;
-      tap_y += next_row ? 1 : 0;
+      tap_x = select(next_row, 0, tap_x);
+      tap_y += int(next_row);
     }
     accumulate(x, weights_index);
     weights_index += step_weights;
@@ -232,7 +232,7 @@ void main() {
         uvec4 x[kTilePositions];
         [[unroll]] for (int p = 0; p < kTilePositions; ++p) {
           uvec4 value = input_data[first_unit[p] + unit];
-          x[p] = inside[p] ? value : uvec4(input_zero_point_word);
+          x[p] = mix(uvec4(input_zero_point_word), value, bvec4(inside[p]));
           if (kAsymmetricWeights) {
             x[p] &= mask;
           }

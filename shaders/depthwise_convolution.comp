@@ -73,16 +73,15 @@ void main() {
   uint weights_index = unit * 2u;
   for (int tap_y = 0; tap_y < kernel_height; ++tap_y) {
     int y = first_y + tap_y * dilation_height;
-    bool row_inside = uint(y) < uint(input_height);
     int row_pixel = (image * input_height + y) * input_width;
     for (int tap_x = 0; tap_x < kernel_width; ++tap_x) {
       uvec4 x[kTileColumns];
       [[unroll]] for (int column = 0; column < kTileColumns; ++column) {
         int tap_column = first_x[column] + tap_x * dilation_width;
-        bool inside = row_inside && uint(tap_column) < uint(input_width);
-        uint pixel = inside ? uint(row_pixel + tap_column) : 0u;
+        bool inside = all(lessThan(uvec2(y, tap_column), uvec2(input_height, input_width)));
+        uint pixel = select(inside, uint(row_pixel + tap_column), 0u);
         uvec4 value = input_units[pixel * channel_units + unit];
-        x[column] = inside ? value : uvec4(input_zero_point_word);
+        x[column] = mix(uvec4(input_zero_point_word), value, bvec4(inside));
       }
       uvec4 w[2];
       w[0] = weights[weights_index];

@@ -2,6 +2,8 @@
 #ifndef LOCKSTEP_PACKING_GLSL
 #define LOCKSTEP_PACKING_GLSL
 
+#include "word_arithmetic.glsl"
+
 // Byte `lane` (0..3) of a word, sign-extended.
 int unpack(uint word, int lane) { return bitfieldExtract(int(word), 8 * lane, 8); }
 
@@ -10,7 +12,8 @@ uint pack(int value, int lane) { return uint(value & 0xff) << uint(8 * lane); }
 
 // A word of ones in its first `count` bytes; none for count <= 0, all for count >= 4.
 uint byte_mask(int count) {
-  return count <= 0 ? 0u : (count >= 4 ? 0xffffffffu : (1u << uint(8 * count)) - 1u);
+  uint partial = (1u << uint(8 * clamp(count, 0, 3))) - 1u;
+  return select(count >= 4, 0xffffffffu, partial);
 }
 
 #endif
