@@ -9,7 +9,7 @@ namespace {
 
 using graph::LoweredConvolution;
 
-// Rows of the table in docs: from the most special to the most general.
+// From the most special to the most general; all but the last are variants of convolution.comp.
 enum class Variant : uint8_t {
   kRow,        // a matrix of one row
   kPointwise,  // 1x1: rows of a matrix
