@@ -37,11 +37,10 @@ std::vector<std::string> find_unavailable(const graph::Graph& graph, numerics::C
       return input != graph::kAbsentTensor && !available[static_cast<size_t>(input)];
     });
     if (missing != op.inputs.end()) {
-      reasons[index] = fmt::format("{} of '{}': its input '{}' is not available",
-                                   graph::describe_operator(graph, index), graph.name,
+      reasons[index] = fmt::format("its input '{}' is not available",
                                    graph.tensors[static_cast<size_t>(*missing)].name);
     } else if (const auto lowered = graph::lower_operator(graph, index, contract); !lowered) {
-      reasons[index] = lowered.error().message;
+      reasons[index] = stated_reason(graph, index, lowered.error());
     }
     for (const int32_t output : op.outputs) {
       if (output != graph::kAbsentTensor) {
@@ -319,8 +318,8 @@ Result<std::span<const std::byte>> ScheduledEngine::tensor(int32_t tensor) const
     const std::vector<int32_t>& outputs = graph_.operators[index].outputs;
     if (!unavailable_[index].empty() &&
         std::find(outputs.begin(), outputs.end(), tensor) != outputs.end()) {
-      return make_error(ErrorCode::kUnsupported, "'{}' is unavailable: {}", described.name,
-                        unavailable_[index]);
+      return make_error(ErrorCode::kUnsupported, "'{}' is unavailable, {}: {}", described.name,
+                        graph::describe_operator(graph_, index), unavailable_[index]);
     }
   }
   return make_error(ErrorCode::kInvalidArgument,

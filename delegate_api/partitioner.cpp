@@ -1,6 +1,7 @@
 #include "delegate_api/partitioner.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <set>
 #include <string_view>
@@ -92,6 +93,27 @@ Status check_list(std::string_view option, const std::vector<std::string>& list,
   return {};
 }
 
+}  // namespace
+
+std::string stated_reason(const graph::Graph& graph, size_t operator_index, const Error& error) {
+  std::string_view reason = error.message;
+  const std::array prefixes = {
+      graph.name + ": ", graph::describe_operator(graph, operator_index) + ": ",
+      fmt::format("operator {} ({}): ", operator_index, graph.operators[operator_index].name)};
+  for (bool stripped = true; stripped;) {
+    stripped = false;
+    for (const std::string& prefix : prefixes) {
+      if (reason.starts_with(prefix)) {
+        reason.remove_prefix(prefix.size());
+        stripped = true;
+      }
+    }
+  }
+  return std::string(reason);
+}
+
+namespace {
+
 // Why each operator cannot go to the device; empty: it can.
 std::vector<std::string> find_refusals(const graph::Graph& graph, const backend::Device& device,
                                        const PartitionOptions& options,
@@ -108,7 +130,7 @@ std::vector<std::string> find_refusals(const graph::Graph& graph, const backend:
       reasons[index] = "not named in allow_ops";
     } else if (const auto lowered = graph::lower_operator(graph, index, options.contract);
                !lowered) {
-      reasons[index] = lowered.error().message;
+      reasons[index] = stated_reason(graph, index, lowered.error());
     } else {
       lowerable.push_back(index);
     }
@@ -120,12 +142,12 @@ std::vector<std::string> find_refusals(const graph::Graph& graph, const backend:
   const Partition candidates = make_partition(graph, lowerable);
   const auto lowered = lower_partition(graph, candidates, options.contract);
   for (size_t position = 0; position < lowerable.size(); ++position) {
-    std::string& reason = reasons[lowerable[position]];
+    const size_t index = lowerable[position];
     if (!lowered) {
-      reason = lowered.error().message;
+      reasons[index] = stated_reason(graph, index, lowered.error());
     } else if (const Status supported = device.supports(*lowered, lowered->operators[position]);
                !supported) {
-      reason = supported.error().message;
+      reasons[index] = stated_reason(graph, index, supported.error());
     }
   }
   return reasons;

@@ -61,6 +61,10 @@ Partition make_partition(const graph::Graph& graph, std::vector<size_t> operator
 Result<graph::LoweredGraph> lower_partition(const graph::Graph& graph, const Partition& partition,
                                             numerics::Contract contract);
 
+// The error's message without the names of the graph and of the operator at its beginning: for a
+// report in which the reason stands beside both.
+std::string stated_reason(const graph::Graph& graph, size_t operator_index, const Error& error);
+
 // Supported maximal convex subgraphs of a validated graph: no two of them could be one, and their
 // number is the smallest possible before min_nodes and max_partitions have their say. A partition
 // need not be connected. `refusals`, when not empty, has one text for each operator: where it is

@@ -298,7 +298,18 @@ TEST(Partitioner, WhatCannotBeLoweredIsRefusedWithTheLoweringsReason) {
   const testing::FakeDevice device;
   const auto partitioning = partition_graph(builder.build({sum}), device, {});
   EXPECT_THAT(operators_of(partitioning), ElementsAre(ElementsAre(1)));
-  EXPECT_THAT(partitioning.decisions[0].reason, HasSubstr("MyOperator"));
+  EXPECT_EQ(partitioning.decisions[0].reason, "custom operator");
+}
+
+TEST(Partitioner, AStatedReasonDoesNotRepeatWhatStandsBesideIt) {
+  const auto graph = additions({{-1, -1}});
+  const std::string op = graph::describe_operator(graph, 0);
+  const auto stated = [&](const std::string& message) {
+    return stated_reason(graph, 0, {ErrorCode::kUnsupported, message});
+  };
+  EXPECT_EQ(stated("additions: " + op + ": too odd"), "too odd");
+  EXPECT_EQ(stated("operator 0 (ADD): too odd"), "too odd");
+  EXPECT_EQ(stated("too odd: " + op), "too odd: " + op);
 }
 
 TEST(Partitioner, TheCallersRefusalsCountFirst) {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 
+#include "delegate_api/partitioner.h"
 #include "graph/builtin_operators.h"
 #include "graph/validation.h"
 
@@ -435,7 +436,8 @@ Result<HostGraph> read_host_graph(abi::Context* context) {
   }
   for (size_t index = 0; index < host.graph.operators.size(); ++index) {
     if (const Status valid = graph::validate_operator(host.graph, index); !valid) {
-      host.graph.operators[index].attributes = opaque(valid.error().message);
+      host.graph.operators[index].attributes =
+          opaque(stated_reason(host.graph, index, valid.error()));
     }
   }
   return host;

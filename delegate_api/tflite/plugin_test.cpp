@@ -6,6 +6,7 @@
 #include <dlfcn.h>
 #include <gmock/gmock.h>
 
+#include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -401,6 +402,42 @@ TEST_P(RealHost, ResizedInputsAreFollowed) {
     EXPECT_EQ(difference(run(*ours, 9), run(*theirs, 9)), "") << batch;
   }
   EXPECT_EQ(difference(run(*ours, 8), before), "");
+}
+
+TEST_P(RealHost, WhatHasAShapeOnlyWhenItRunsStaysWithTheHost) {
+  GraphBuilder builder("dynamic");
+  const auto scale = per_tensor(0.5f);
+  const int32_t x = builder.input("x", graph::DataType::kInt8, {1, 4}, scale);
+  const int32_t shape = builder.input("shape", graph::DataType::kInt32, {2});
+  const int32_t sum = builder.add(x, x, scale);
+  graph::Tensor square = builder.tensor_at(sum);
+  square.name = "square";
+  square.shape = {2, 2};
+  const int32_t reshaped = builder.tensor(square);
+  const int32_t result = builder.add(reshaped, reshaped, scale);
+  graph::Graph graph = builder.build_unchecked({result});
+  graph::Operator reshape;
+  reshape.name = "RESHAPE";
+  reshape.builtin_code = graph::builtin::kReshape;
+  reshape.attributes = graph::ReshapeAttributes{};
+  reshape.inputs = {sum, shape};
+  reshape.outputs = {reshaped};
+  graph.operators.insert(graph.operators.begin() + 1, reshape);
+
+  const auto ours = open(file_of(graph));
+  ASSERT_TRUE(ours);
+  EXPECT_THAT(partitions(), ElementsAre(0, -1, -1));
+  EXPECT_THAT(report().at("nodes").at(2).at("reason").get<std::string>(), HasSubstr("square"));
+  const std::array<int8_t, 4> values = {1, -2, 3, 4};
+  const std::array<int32_t, 2> column = {4, 1};
+  ASSERT_TRUE(ours->set_input(0, std::as_bytes(std::span(values))));
+  ASSERT_TRUE(ours->set_input(1, std::as_bytes(std::span(column))));
+  const Status invoked = ours->invoke();
+  ASSERT_TRUE(invoked) << invoked.error().message;
+  const std::array<int8_t, 4> expected = {4, -8, 12, 16};
+  EXPECT_THAT(ours->output(0).shape, ElementsAre(4, 1));
+  EXPECT_THAT(ours->output(0).data,
+              ::testing::ElementsAreArray(std::as_bytes(std::span(expected))));
 }
 
 TEST_P(RealHost, SeveralInterpretersRunSideBySide) {
