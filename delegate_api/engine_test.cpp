@@ -41,8 +41,10 @@ void set_random_inputs(Engine& engine, uint32_t seed) {
   }
 }
 
+// Keeps light partitions, so that the fake device's choice is what happens.
 std::unique_ptr<Engine> create(const graph::Graph& graph, std::shared_ptr<backend::Device> device,
-                               const EngineOptions& options = {}) {
+                               EngineOptions options = {}) {
+  options.partition.keep_light_partitions = true;
   auto engine = Engine::create(graph, std::move(device), options);
   EXPECT_TRUE(engine) << engine.error().message;
   return engine ? *std::move(engine) : nullptr;

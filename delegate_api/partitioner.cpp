@@ -300,6 +300,19 @@ Partitioning partition_graph(const graph::Graph& graph, const backend::Device& d
     }
     return is_small;
   });
+  const auto multiplies = [&](const std::vector<size_t>& operators) {
+    return work_of(graph, operators) > 0;
+  };
+  if (!options.keep_light_partitions &&
+      std::any_of(candidates.begin(), candidates.end(), multiplies)) {
+    std::erase_if(candidates, [&](const std::vector<size_t>& operators) {
+      if (multiplies(operators)) {
+        return false;
+      }
+      refuse(operators, "its partition multiplies nothing: a trip to the device would not pay");
+      return true;
+    });
+  }
   if (options.max_partitions > 0 && std::ssize(candidates) > options.max_partitions) {
     std::vector<std::pair<int64_t, size_t>> by_work;  // negated, so that the largest comes first
     for (size_t index = 0; index < candidates.size(); ++index) {

@@ -21,6 +21,10 @@ struct PartitionOptions {
   int32_t max_partitions = 0;
   // Partitions with fewer operators go back to the host.
   int32_t min_nodes = 1;
+  // Beside partitions that multiply and accumulate, one that does not (the QUANTIZE behind a host's
+  // SOFTMAX) costs a round trip to the device and saves next to nothing: it goes back to the host,
+  // unless this says otherwise.
+  bool keep_light_partitions = false;
   // Operator names ("CONV_2D") or tensor names of their outputs. A non-empty allow list admits only
   // what it names; the deny list always refuses what it names.
   std::vector<std::string> allow_ops;
@@ -66,8 +70,8 @@ Result<graph::LoweredGraph> lower_partition(const graph::Graph& graph, const Par
 std::string stated_reason(const graph::Graph& graph, size_t operator_index, const Error& error);
 
 // Supported maximal convex subgraphs of a validated graph: no two of them could be one, and their
-// number is the smallest possible before min_nodes and max_partitions have their say. A partition
-// need not be connected. `refusals`, when not empty, has one text for each operator: where it is
+// number is the smallest possible before the options send some back. A partition need not be
+// connected. `refusals`, when not empty, has one text for each operator: where it is
 // not empty, the caller refuses the operator for that reason.
 Partitioning partition_graph(const graph::Graph& graph, const backend::Device& device,
                              const PartitionOptions& options,

@@ -229,6 +229,24 @@ TEST(Partitioner, MinNodesSendsSmallPartitionsBackWithTheirSize) {
   EXPECT_THAT(partitioning.decisions[0].reason, HasSubstr("min_nodes 2"));
 }
 
+// A fully connected layer, a SOFTMAX that stays with the host, and an addition behind it.
+TEST(Partitioner, ALightPartitionBesideAHeavyOneDoesNotPay) {
+  GraphBuilder builder("light tail");
+  const int32_t input = builder.input("x", graph::DataType::kInt8, {1, 4}, scale());
+  const int32_t weights = builder.constant<int8_t>("w", {2, 4}, std::vector<int8_t>(8, 1), scale());
+  const int32_t dense =
+      builder.fully_connected(input, weights, graph::kAbsentTensor, per_tensor(1.0f));
+  const int32_t probabilities = builder.softmax(dense, per_tensor(1.0f / 256.0f, -128));
+  const graph::Graph graph =
+      builder.build({builder.add(probabilities, probabilities, per_tensor(1.0f / 128.0f, -128))});
+  const Partitioning partitioning = partition_graph(graph, device_taking({0, 2}), {});
+  EXPECT_THAT(operators_of(partitioning), ElementsAre(ElementsAre(0)));
+  EXPECT_THAT(partitioning.decisions[2].reason, HasSubstr("multiplies nothing"));
+  PartitionOptions options;
+  options.keep_light_partitions = true;
+  EXPECT_EQ(partition_graph(graph, device_taking({0, 2}), options).partitions.size(), 2u);
+}
+
 TEST(Partitioner, MaxPartitionsKeepsTheOnesWithTheMostWork) {
   GraphBuilder builder;
   const int32_t input = builder.input("x", graph::DataType::kInt8, {1, 4}, scale());

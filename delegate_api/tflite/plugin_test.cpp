@@ -300,8 +300,8 @@ Bytes exposed_sample() {
   const int32_t pooled =
       builder.pool_2d(sum, {.kind = graph::PoolKind::kMax, .filter_height = 2, .filter_width = 2},
                       per_tensor(0.7f, -5));
-  return with_all_tensors_as_outputs(builder.build(
-      {builder.pool_2d(pooled, {.filter_height = 3, .filter_width = 3}, per_tensor(0.7f, -5))}));
+  return with_all_tensors_as_outputs(
+      builder.build({builder.conv_2d(pooled, weights, bias, per_tensor(0.9f, -5))}));
 }
 
 TEST_P(RealHost, EveryTensorHasTheHostsOwnBits) {
