@@ -9,8 +9,9 @@
 namespace lockstep::backend::vulkan {
 namespace {
 
-constexpr auto kWaitSlice = std::chrono::seconds(1);
-constexpr auto kWaitLimit = std::chrono::minutes(5);
+// Waiting goes on in slices, because some drivers notice a lost device only between two waits.
+constexpr std::chrono::nanoseconds kWaitSlice = std::chrono::seconds(1);
+constexpr int kMaximumWaitSlices = 300;
 constexpr const char* kPortabilitySubset = "VK_KHR_portability_subset";
 
 }  // namespace
@@ -106,18 +107,15 @@ Status LogicalDevice::submit(VkCommandBuffer commands, VkFence fence) {
 }
 
 Status LogicalDevice::wait(VkFence fence) const {
-  constexpr auto kSliceNanoseconds =
-      static_cast<uint64_t>(std::chrono::nanoseconds(kWaitSlice).count());
-  const auto deadline = std::chrono::steady_clock::now() + kWaitLimit;
-  while (std::chrono::steady_clock::now() < deadline) {
-    const VkResult result =
-        functions_.vkWaitForFences(device_, 1, &fence, VK_TRUE, kSliceNanoseconds);
+  for (int slice = 0; slice < kMaximumWaitSlices; ++slice) {
+    const VkResult result = functions_.vkWaitForFences(device_, 1, &fence, VK_TRUE,
+                                                       static_cast<uint64_t>(kWaitSlice.count()));
     if (result != VK_TIMEOUT) {
       return check(result, "vkWaitForFences");
     }
   }
-  return make_error(ErrorCode::kDeviceLost, "'{}' did not finish its work within {} minutes",
-                    physical_.description.name, kWaitLimit.count());
+  return make_error(ErrorCode::kDeviceLost, "'{}' did not finish its work within {} seconds",
+                    physical_.description.name, kMaximumWaitSlices);
 }
 
 }  // namespace lockstep::backend::vulkan

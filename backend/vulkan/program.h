@@ -66,7 +66,9 @@ class VulkanProgram final : public Program {
   VulkanProgram() = default;
   Status check_sizes(std::span<const std::span<const std::byte>> inputs,
                      std::span<const std::span<std::byte>> outputs) const;
-  // Submits `commands` and waits for them.
+  // Keeps what a hanging device may still write to until the process ends.
+  static void abandon(std::unique_ptr<Resources> resources);
+  // Submits `commands` and waits for them. After kDeviceLost the program is dead.
   Status execute(VkCommandBuffer commands);
 
   std::mutex mutex_;

@@ -13,6 +13,7 @@
 
 #include "backend/vulkan/program.h"
 #include "backend/vulkan/program_checks.h"
+#include "backend/vulkan/testing/failing_calls.h"
 #include "backend/vulkan/testing/validation_environment.h"
 #include "backend/vulkan/vulkan_backend.h"
 
@@ -22,6 +23,7 @@ namespace {
 using graph::DataType;
 using graph::LoweredGraph;
 using graph::Shape;
+using testing::FailingCall;
 using Bytes = std::vector<std::byte>;
 
 const auto* const kValidation = vulkan::testing::fail_on_validation_messages();
@@ -453,6 +455,119 @@ TEST_F(Runtime, PipelineCacheSurvivesDamage) {
     }
   }
   fs::remove_all(folder);
+}
+
+// Creates a program while calls of `kMember` fail, first at once and then later and later.
+template <auto kMember>
+void expect_survives_failures(const std::shared_ptr<DeviceContext>& context, const Network& network,
+                              const char* name) {
+  SCOPED_TRACE(name);
+  for (int first_failing_call = 1; first_failing_call <= 4; ++first_failing_call) {
+    const FailingCall<kMember> failing(*context->device, VK_ERROR_OUT_OF_DEVICE_MEMORY,
+                                       first_failing_call);
+    const auto program = VulkanProgram::create(context, network.graph, network.plans);
+    if (program) {
+      EXPECT_GT(first_failing_call, 1) << "the call was never made";
+      break;
+    }
+    EXPECT_EQ(program.error().code, ErrorCode::kOutOfMemory) << program.error().message;
+  }
+}
+
+TEST_F(Runtime, ProgramsThatCannotBeMadeLeaveNothingBehind) {
+  Network network;
+  network.graph.outputs = {
+      network.stack(network.table(network.input({4, 3}), 3, 1), network.input({2, 3}))};
+  const auto fresh_context = [] {
+    return open_context(0, {.mask = "unified-memory", .cache_dir = ""}).value();
+  };
+  using Table = VolkDeviceTable;
+  expect_survives_failures<&Table::vkCreateBuffer>(fresh_context(), network, "vkCreateBuffer");
+  expect_survives_failures<&Table::vkAllocateMemory>(fresh_context(), network, "vkAllocateMemory");
+  expect_survives_failures<&Table::vkBindBufferMemory>(fresh_context(), network,
+                                                       "vkBindBufferMemory");
+  expect_survives_failures<&Table::vkMapMemory>(fresh_context(), network, "vkMapMemory");
+  expect_survives_failures<&Table::vkCreatePipelineCache>(fresh_context(), network,
+                                                          "vkCreatePipelineCache");
+  expect_survives_failures<&Table::vkCreateDescriptorSetLayout>(fresh_context(), network,
+                                                                "vkCreateDescriptorSetLayout");
+  expect_survives_failures<&Table::vkCreatePipelineLayout>(fresh_context(), network,
+                                                           "vkCreatePipelineLayout");
+  expect_survives_failures<&Table::vkCreateShaderModule>(fresh_context(), network,
+                                                         "vkCreateShaderModule");
+  expect_survives_failures<&Table::vkCreateComputePipelines>(fresh_context(), network,
+                                                             "vkCreateComputePipelines");
+  expect_survives_failures<&Table::vkCreateCommandPool>(fresh_context(), network,
+                                                        "vkCreateCommandPool");
+  expect_survives_failures<&Table::vkCreateFence>(fresh_context(), network, "vkCreateFence");
+  expect_survives_failures<&Table::vkCreateDescriptorPool>(fresh_context(), network,
+                                                           "vkCreateDescriptorPool");
+  expect_survives_failures<&Table::vkAllocateDescriptorSets>(fresh_context(), network,
+                                                             "vkAllocateDescriptorSets");
+  expect_survives_failures<&Table::vkAllocateCommandBuffers>(fresh_context(), network,
+                                                             "vkAllocateCommandBuffers");
+  expect_survives_failures<&Table::vkBeginCommandBuffer>(fresh_context(), network,
+                                                         "vkBeginCommandBuffer");
+  expect_survives_failures<&Table::vkResetFences>(fresh_context(), network, "vkResetFences");
+  expect_survives_failures<&Table::vkQueueSubmit>(fresh_context(), network, "vkQueueSubmit");
+  expect_runs_right(network);
+}
+
+TEST_F(Runtime, FailedRunsMayBeTriedAgain) {
+  Network network;
+  network.graph.outputs = {network.table(network.input({4, 3}), 3, 1)};
+  const auto& context = contexts_.front();
+  const auto program = VulkanProgram::create(context, network.graph, network.plans);
+  ASSERT_TRUE(program);
+  const std::vector<Bytes> inputs = network.random_inputs(5);
+  {
+    const FailingCall<&VolkDeviceTable::vkQueueSubmit> failing(*context->device,
+                                                               VK_ERROR_OUT_OF_HOST_MEMORY);
+    const auto refused = run(**program, network, inputs);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, ErrorCode::kOutOfMemory);
+  }
+  const auto outputs = run(**program, network, inputs);
+  ASSERT_TRUE(outputs);
+  EXPECT_EQ(*outputs, network.expected(inputs));
+}
+
+TEST_F(Runtime, ProgramsOfALostDeviceStayDead) {
+  Network network;
+  network.graph.outputs = {network.table(network.input({4, 3}), 3, 1)};
+  const auto& context = contexts_.front();
+  const auto program = VulkanProgram::create(context, network.graph, network.plans);
+  ASSERT_TRUE(program);
+  const std::vector<Bytes> inputs = network.random_inputs(5);
+  const auto expect_lost = [&] {
+    const auto outputs = run(**program, network, inputs);
+    ASSERT_FALSE(outputs);
+    EXPECT_EQ(outputs.error().code, ErrorCode::kDeviceLost);
+  };
+  {
+    const FailingCall<&VolkDeviceTable::vkQueueSubmit> failing(*context->device,
+                                                               VK_ERROR_DEVICE_LOST);
+    expect_lost();
+  }
+  expect_lost();
+}
+
+TEST_F(Runtime, DevicesThatHangAreGivenUp) {
+  Network network;
+  network.graph.outputs = {network.table(network.input({4, 3}), 3, 1)};
+  const auto context = open_context(0, {});
+  ASSERT_TRUE(context);
+  const auto program = VulkanProgram::create(*context, network.graph, network.plans);
+  ASSERT_TRUE(program);
+  const std::vector<Bytes> inputs = network.random_inputs(5);
+  const FailingCall<&VolkDeviceTable::vkWaitForFences> waiting(*(*context)->device, VK_TIMEOUT);
+  const FailingCall<&VolkDeviceTable::vkGetFenceStatus> status(*(*context)->device, VK_NOT_READY);
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    const auto outputs = run(**program, network, inputs);
+    ASSERT_FALSE(outputs);
+    EXPECT_EQ(outputs.error().code, ErrorCode::kDeviceLost);
+    EXPECT_THAT(outputs.error().message, ::testing::HasSubstr("did not finish"));
+  }
 }
 
 class Checks : public ::testing::Test {
