@@ -32,39 +32,57 @@ int64_t largest_live_sum(std::span<const Lifetime> lifetimes, int64_t alignment)
   return largest;
 }
 
-}  // namespace
+struct Placement {
+  std::vector<int64_t> offsets;
+  int64_t bytes = 0;
+};
 
-ArenaPlan plan_arena(std::span<const Lifetime> lifetimes, int64_t alignment) {
-  ArenaPlan plan;
-  plan.offsets.assign(lifetimes.size(), 0);
-  plan.lower_bound = largest_live_sum(lifetimes, alignment);
-
-  std::vector<size_t> by_size(lifetimes.size());
-  std::iota(by_size.begin(), by_size.end(), size_t{0});
-  std::stable_sort(by_size.begin(), by_size.end(),
-                   [&](size_t a, size_t b) { return lifetimes[a].bytes > lifetimes[b].bytes; });
-
+// Puts the tensors, in the given order, each into the lowest gap between those that are placed and
+// alive at the same time.
+Placement place_in_order(std::span<const Lifetime> lifetimes, std::span<const size_t> order,
+                         int64_t alignment) {
+  Placement placement;
+  placement.offsets.assign(lifetimes.size(), 0);
   std::vector<size_t> placed_by_offset;
-  for (const size_t current : by_size) {
+  for (const size_t current : order) {
     const int64_t bytes = align_up(lifetimes[current].bytes, alignment);
     int64_t offset = 0;
     for (const size_t other : placed_by_offset) {
       if (!overlap_in_time(lifetimes[current], lifetimes[other])) {
         continue;
       }
-      if (offset + bytes <= plan.offsets[other]) {
+      const int64_t other_offset = placement.offsets[other];
+      if (offset + bytes <= other_offset) {
         break;
       }
-      offset = std::max(offset, plan.offsets[other] + align_up(lifetimes[other].bytes, alignment));
+      offset = std::max(offset, other_offset + align_up(lifetimes[other].bytes, alignment));
     }
-    plan.offsets[current] = offset;
-    plan.bytes = std::max(plan.bytes, offset + bytes);
-    const auto position =
-        std::upper_bound(placed_by_offset.begin(), placed_by_offset.end(), offset,
-                         [&](int64_t value, size_t other) { return value < plan.offsets[other]; });
+    placement.offsets[current] = offset;
+    placement.bytes = std::max(placement.bytes, offset + bytes);
+    const auto position = std::upper_bound(
+        placed_by_offset.begin(), placed_by_offset.end(), offset,
+        [&](int64_t value, size_t other) { return value < placement.offsets[other]; });
     placed_by_offset.insert(position, current);
   }
-  return plan;
+  return placement;
+}
+
+}  // namespace
+
+ArenaPlan plan_arena(std::span<const Lifetime> lifetimes, int64_t alignment) {
+  std::vector<size_t> by_size(lifetimes.size());
+  std::iota(by_size.begin(), by_size.end(), size_t{0});
+  std::vector<size_t> by_execution = by_size;
+  std::stable_sort(by_size.begin(), by_size.end(),
+                   [&](size_t a, size_t b) { return lifetimes[a].bytes > lifetimes[b].bytes; });
+  std::stable_sort(by_execution.begin(), by_execution.end(),
+                   [&](size_t a, size_t b) { return lifetimes[a].first < lifetimes[b].first; });
+  Placement best = place_in_order(lifetimes, by_size, alignment);
+  Placement other = place_in_order(lifetimes, by_execution, alignment);
+  if (other.bytes < best.bytes) {
+    best = std::move(other);
+  }
+  return {std::move(best.offsets), best.bytes, largest_live_sum(lifetimes, alignment)};
 }
 
 }  // namespace lockstep::backend

@@ -67,6 +67,13 @@ TEST(PlanArena, ResidualStaysAliveAcrossTheBranch) {
   EXPECT_EQ(plan.bytes, 500);
 }
 
+TEST(PlanArena, ChainThatNarrowsInTheMiddleStillAlternates) {
+  const std::vector<Lifetime> chain{{128, 0, 1}, {128, 1, 2}, {8, 2, 3}, {128, 3, 4}, {128, 4, 5}};
+  const ArenaPlan plan = plan_arena(chain, 256);
+  expect_valid(chain, 256, plan);
+  EXPECT_EQ(plan.bytes, plan.lower_bound);
+}
+
 TEST(PlanArena, EveryLifetimeAtOnceIsTheSum) {
   const std::vector<Lifetime> lifetimes{{1, 0, 9}, {17, 0, 9}, {300, 0, 9}};
   const ArenaPlan plan = plan_arena(lifetimes, 256);
