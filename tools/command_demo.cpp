@@ -35,7 +35,7 @@ struct Latency {
   double without_delegate = 0;
 };
 
-using delegate::TfliteInterpreter;
+using host_ref::TfliteInterpreter;
 
 struct Engines {
   std::unique_ptr<TfliteInterpreter> with_delegate;
@@ -44,9 +44,9 @@ struct Engines {
 
 Result<Engines> create_engines(const VerifiedModel& model, const EngineSettings& settings,
                                const Sample& sample) {
-  const auto library = delegate::TfliteLibrary::load(settings.tflite_library);
+  const auto library = host_ref::TfliteLibrary::load(settings.tflite_library);
   if (!library) return tl::unexpected(library.error());
-  delegate::TfliteOptions builtin;
+  host_ref::TfliteOptions builtin;
   builtin.threads = settings.threads;
   auto peer = TfliteInterpreter::create(*library, model.bytes, builtin);
   if (!peer) return tl::unexpected(peer.error());

@@ -114,12 +114,12 @@ class RealNetwork : public testing::TestWithParam<Network> {
   // Our own engine on `device` against `expected`, a TFLite interpreter of the exposed model.
   void expect_engine_equals(const std::shared_ptr<backend::Device>& device,
                             numerics::Contract contract) {
-    const auto library = delegate::TfliteLibrary::load(settings_.tflite_library);
+    const auto library = host_ref::TfliteLibrary::load(settings_.tflite_library);
     ASSERT_TRUE(library) << library.error().message;
     settings_.contract = contract;
     const auto peer = peer_options(settings_);
     ASSERT_TRUE(peer) << peer.error().message;
-    const auto expected = delegate::TfliteInterpreter::create(*library, model_.exposed, *peer);
+    const auto expected = host_ref::TfliteInterpreter::create(*library, model_.exposed, *peer);
     ASSERT_TRUE(expected) << expected.error().message;
     delegate::EngineOptions options;
     options.partition.contract = contract;

@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "delegate_api/tflite/runtime.h"
 #include "graph/graph.h"
 #include "graph/status.h"
+#include "host_ref/tflite_runtime.h"
 #include "tools/image.h"
 
 namespace lockstep::tools {

@@ -13,9 +13,9 @@
 namespace lockstep::tools {
 namespace {
 
-using delegate::TfliteInterpreter;
-using delegate::TfliteLibrary;
-using delegate::TfliteOptions;
+using host_ref::TfliteInterpreter;
+using host_ref::TfliteLibrary;
+using host_ref::TfliteOptions;
 
 // A file name of our own in the temporary folder, removed on the way out.
 class TemporaryFile {

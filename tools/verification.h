@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
-#include "delegate_api/tflite/runtime.h"
 #include "graph/graph.h"
 #include "graph/status.h"
+#include "host_ref/tflite_runtime.h"
 #include "numerics/contract.h"
 #include "tools/tensor_comparison.h"
 
@@ -39,10 +39,10 @@ struct EngineSettings {
 
 // The engine whose arithmetic `contract` names: TFLite's builtin kernels, or XNNPACK for kLitert.
 // kUnsupported for contracts that no TFLite engine computes (reference, single).
-Result<delegate::TfliteOptions> peer_options(const EngineSettings& settings);
+Result<host_ref::TfliteOptions> peer_options(const EngineSettings& settings);
 
 // Options of a runtime with our plugin. The plugin writes what it placed where to `report`.
-delegate::TfliteOptions plugin_options(const EngineSettings& settings,
+host_ref::TfliteOptions plugin_options(const EngineSettings& settings,
                                        const std::filesystem::path& report);
 
 // One tensor over all samples.

@@ -16,7 +16,7 @@
 #include <set>
 #include <stdexcept>
 
-#include "delegate_api/tflite/runtime.h"
+#include "host_ref/tflite_runtime.h"
 #include "delegate_api/tflite/testing/fake_host.h"
 #include "delegate_api/tflite/tflite_abi.h"
 #include "graph/builtin_operators.h"
@@ -29,6 +29,9 @@ namespace {
 
 using graph::testing::GraphBuilder;
 using graph::testing::per_tensor;
+using host_ref::TfliteInterpreter;
+using host_ref::TfliteLibrary;
+using host_ref::TfliteOptions;
 using ::testing::ElementsAre;
 using testing::FakeHost;
 using ::testing::HasSubstr;

@@ -3,14 +3,15 @@
 #pragma once
 
 #include <cstddef>
-#include <filesystem>
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "graph/status.h"
 #include "graph/tensor.h"
+#include "host_ref/tflite_runtime.h"
 
 namespace lockstep::host_ref::testing {
 
@@ -23,16 +24,13 @@ struct EngineTensor {
   std::vector<std::byte> bytes;
 };
 
-// libtensorflowlite_c.so of version 2.9 (its XNNPACK options have two fields). Immutable after
-// load(); run() may be called from several threads. Beware: the engine aborts the process on some
-// models that it does not like.
+// Immutable after load(); run() may be called from several threads. Beware: the engine aborts the
+// process on some models that it does not like.
 class TfliteOracle {
  public:
   // The library that the environment variable LOCKSTEP_TFLITE_LIBRARY names, loaded once; null
   // where it names none. kNotFound where it names one that cannot be loaded.
   static Result<std::shared_ptr<const TfliteOracle>> from_environment();
-
-  static Result<std::shared_ptr<const TfliteOracle>> load(const std::filesystem::path& library);
 
   // One inference of a .tflite file, with one thread; the model's outputs in their order. With
   // kXnnpack, operators that XNNPACK refuses are computed by builtin kernels. kUnsupported where
@@ -41,13 +39,11 @@ class TfliteOracle {
                                         std::span<const std::vector<std::byte>> inputs,
                                         Kernels kernels) const;
 
-  ~TfliteOracle();
-
  private:
-  struct Api;
-  TfliteOracle();
+  explicit TfliteOracle(std::shared_ptr<const TfliteLibrary> library)
+      : library_(std::move(library)) {}
 
-  std::unique_ptr<Api> api_;
+  std::shared_ptr<const TfliteLibrary> library_;
 };
 
 }  // namespace lockstep::host_ref::testing

@@ -1,4 +1,4 @@
-#include "delegate_api/tflite/runtime.h"
+#include "host_ref/tflite_runtime.h"
 
 #include <dlfcn.h>
 
@@ -8,7 +8,7 @@
 #include <cstring>
 #include <type_traits>
 
-namespace lockstep::delegate {
+namespace lockstep::host_ref {
 namespace {
 
 // Opaque to us: only ever passed back to the library.
@@ -341,4 +341,4 @@ Result<std::unique_ptr<TfliteInterpreter>> TfliteInterpreter::create(
   return interpreter;
 }
 
-}  // namespace lockstep::delegate
+}  // namespace lockstep::host_ref

@@ -15,7 +15,7 @@
 #include "graph/status.h"
 #include "graph/tensor.h"
 
-namespace lockstep::delegate {
+namespace lockstep::host_ref {
 
 // The function table of a loaded libtensorflowlite_c.so. Stays loaded as long as someone holds it.
 class TfliteLibrary {
@@ -72,4 +72,4 @@ class TfliteInterpreter {
   virtual Status invoke() = 0;
 };
 
-}  // namespace lockstep::delegate
+}  // namespace lockstep::host_ref
