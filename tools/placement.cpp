@@ -7,8 +7,14 @@
 #include <string>
 #include <vector>
 
+#include "tools/table.h"
+
 namespace lockstep::tools {
 namespace {
+
+// Names that converters make of fused layers run over many lines.
+constexpr size_t kLongestName = 48;
+constexpr size_t kLongestReason = 160;
 
 // "CONV_2D x 35, ADD x 10", in order of first appearance.
 std::string count_operators(const std::vector<std::string>& names) {
@@ -41,15 +47,19 @@ void print_placement(const nlohmann::json& report) {
       if (node.at("partition").get<int>() >= 0) taken.push_back(node.at("operator"));
     }
     const int partitions = subgraph.at("partitions");
-    fmt::print("on device   {} of {} nodes in {} {}: {}\n", taken.size(),
-               subgraph.at("nodes").size(), partitions,
-               partitions == 1 ? "partition" : "partitions", count_operators(taken));
+    if (taken.empty()) {
+      fmt::print("on device   none of {} nodes\n", subgraph.at("nodes").size());
+    } else {
+      fmt::print("on device   {} of {} nodes in {} {}: {}\n", taken.size(),
+                 subgraph.at("nodes").size(), partitions,
+                 partitions == 1 ? "partition" : "partitions", count_operators(taken));
+    }
     for (const auto& node : subgraph.at("nodes")) {
       const std::string reason = node.at("reason");
       if (node.at("partition").get<int>() >= 0 && reason.empty()) continue;
       fmt::print("on host     node {} {} '{}': {}\n", node.at("index").get<int>(),
-                 node.at("operator").get<std::string>(), node.at("output").get<std::string>(),
-                 reason);
+                 node.at("operator").get<std::string>(), shorten(node.at("output"), kLongestName),
+                 shorten(reason, kLongestReason));
     }
   }
 }

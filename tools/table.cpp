@@ -6,14 +6,6 @@
 namespace lockstep::tools {
 namespace {
 
-std::string shorten(std::string text, size_t maximum) {
-  constexpr std::string_view kEllipsis = "...";
-  if (text.size() <= maximum || maximum <= kEllipsis.size()) return text;
-  const size_t kept = maximum - kEllipsis.size();
-  const size_t head = kept / 2;
-  return text.substr(0, head) + std::string(kEllipsis) + text.substr(text.size() - (kept - head));
-}
-
 void append_cell(std::string& line, const std::string& cell, size_t width, Align align,
                  bool is_last) {
   const std::string padding(width - cell.size(), ' ');
@@ -24,6 +16,14 @@ void append_cell(std::string& line, const std::string& cell, size_t width, Align
 }
 
 }  // namespace
+
+std::string shorten(std::string text, size_t maximum) {
+  constexpr std::string_view kEllipsis = "...";
+  if (text.size() <= maximum || maximum <= kEllipsis.size()) return text;
+  const size_t kept = maximum - kEllipsis.size();
+  const size_t head = kept / 2;
+  return text.substr(0, head) + std::string(kEllipsis) + text.substr(text.size() - (kept - head));
+}
 
 Table::Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
 

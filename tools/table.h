@@ -6,6 +6,9 @@
 
 namespace lockstep::tools {
 
+// The text, its middle replaced by "..." where it is longer than `maximum`.
+std::string shorten(std::string text, size_t maximum);
+
 enum class Align : unsigned char { kLeft, kRight };
 
 class Table {
