@@ -5,10 +5,13 @@
 
 #include <cstdlib>
 
+#include "backend/vulkan/testing/validation_environment.h"
 #include "graph/lowered_graph.h"
 
 namespace lockstep::backend {
 namespace {
+
+const auto* const kValidation = vulkan::testing::fail_on_validation_messages();
 
 class Registry : public testing::Test {
  protected:
