@@ -24,7 +24,7 @@ const auto* const kValidation = testing::fail_on_validation_messages();
 constexpr const char* kMasks[] = {"", "int-dot", "invocations=128,shared-memory=16384", "all"};
 constexpr int kNetworksOfAKind = 24;
 // Some drivers take seconds for one pipeline; such a device sees the first networks of a kind only.
-constexpr auto kCompileBudget = std::chrono::seconds(20);
+constexpr auto kCompileBudget = std::chrono::seconds(5);
 
 struct OpenedDevice {
   std::string name;
