@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <numeric>
 #include <set>
 #include <string_view>
 
@@ -303,8 +304,9 @@ Partitioning partition_graph(const graph::Graph& graph, const backend::Device& d
   const auto multiplies = [&](const std::vector<size_t>& operators) {
     return work_of(graph, operators) > 0;
   };
-  if (!options.keep_light_partitions &&
-      std::any_of(candidates.begin(), candidates.end(), multiplies)) {
+  std::vector<size_t> all_operators(graph.operators.size());
+  std::iota(all_operators.begin(), all_operators.end(), size_t{0});
+  if (!options.keep_light_partitions && multiplies(all_operators)) {
     std::erase_if(candidates, [&](const std::vector<size_t>& operators) {
       if (multiplies(operators)) {
         return false;

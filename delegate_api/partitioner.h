@@ -21,9 +21,9 @@ struct PartitionOptions {
   int32_t max_partitions = 0;
   // Partitions with fewer operators go back to the host.
   int32_t min_nodes = 1;
-  // Beside partitions that multiply and accumulate, one that does not (the QUANTIZE behind a host's
-  // SOFTMAX) costs a round trip to the device and saves next to nothing: it goes back to the host,
-  // unless this says otherwise.
+  // In a network that multiplies and accumulates, a partition that does not (the QUANTIZE behind a
+  // host's SOFTMAX) costs a round trip to the device and saves next to nothing: it goes back to the
+  // host, unless this says otherwise.
   bool keep_light_partitions = false;
   // Operator names ("CONV_2D") or tensor names of their outputs. A non-empty allow list admits only
   // what it names; the deny list always refuses what it names.

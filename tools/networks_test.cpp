@@ -171,6 +171,37 @@ TEST_P(RealNetwork, TheReferenceIsBitEqualToXnnpack) {
   expect_engine_equals(nullptr, numerics::Contract::kLitert);
 }
 
+// Networks that compute in float: the host keeps every node, says why, and nothing changes.
+class FloatNetwork : public testing::TestWithParam<const char*> {};
+
+TEST_P(FloatNetwork, StaysWithTheHostForAStatedReason) {
+  const auto path =
+      std::filesystem::path(LOCKSTEP_MODELS_DIR) / (std::string(GetParam()) + ".tflite");
+  EngineSettings settings;
+  settings.tflite_library = path_variable("LOCKSTEP_TFLITE_LIBRARY");
+  settings.plugin_library = LOCKSTEP_TFLITE_PLUGIN;
+  settings.device = "ref";
+  if (!std::filesystem::exists(path)) GTEST_SKIP() << "no network at '" << path.string() << "'";
+  if (settings.tflite_library.empty()) GTEST_SKIP() << "LOCKSTEP_TFLITE_LIBRARY is not set";
+  const auto model = read_model_for_verification(path);
+  ASSERT_TRUE(model) << model.error().message;
+  const auto inputs = make_inputs(model->graph, {});
+  ASSERT_TRUE(inputs) << inputs.error().message;
+  const auto verification = verify(*model, settings, std::span(&*inputs, 1));
+  ASSERT_TRUE(verification) << verification.error().message;
+  EXPECT_TRUE(verification->is_exact());
+  for (const auto& node : verification->placement.at("subgraphs")[0].at("nodes")) {
+    EXPECT_EQ(node.at("partition"), -1);
+    EXPECT_NE(node.at("reason"), "") << node;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Networks, FloatNetwork,
+                         testing::Values("ad01_autoencoder_float32", "kws_dscnn_dynamic_range",
+                                         "resnet8_cifar10_float32",
+                                         "toycar_autoencoder_dynamic_range",
+                                         "vww_mobilenet_v1_025_96_float32"));
+
 INSTANTIATE_TEST_SUITE_P(Networks, RealNetwork, testing::ValuesIn(kNetworks), test_name);
 
 }  // namespace
