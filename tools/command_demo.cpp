@@ -7,7 +7,6 @@
 #include "graph/graph.h"
 #include "tools/command.h"
 #include "tools/image.h"
-#include "tools/installation.h"
 #include "tools/network_inputs.h"
 #include "tools/placement.h"
 #include "tools/predictions.h"
@@ -22,8 +21,6 @@ struct DemoOptions {
   std::filesystem::path image;
   std::filesystem::path labels;
   std::filesystem::path output = "detections.png";
-  std::filesystem::path tflite;
-  std::filesystem::path plugin;
   EngineSettings engine;
   float minimum_score = 0.5f;
   uint32_t runs = 11;
@@ -117,12 +114,9 @@ std::vector<std::string> draw_predictions(Image& image, const std::vector<Output
 }
 
 Result<int> run_demo(DemoOptions& options) {
-  const auto tflite = find_tflite(options.tflite);
-  if (!tflite) return tl::unexpected(tflite.error());
-  options.engine.tflite_library = *tflite;
-  const auto plugin = find_plugin(options.plugin);
-  if (!plugin) return tl::unexpected(plugin.error());
-  options.engine.plugin_library = *plugin;
+  if (Status status = options.engine.find_libraries(); !status) {
+    return tl::unexpected(status.error());
+  }
   auto labels = options.labels.empty() ? Result<Labels>(Labels()) : Labels::read(options.labels);
   if (!labels) return tl::unexpected(labels.error());
   auto photo = read_image(options.image);
@@ -187,19 +181,10 @@ void add_demo_command(CLI::App& app, int& exit_code) {
       .add_option("--minimum-score", options->minimum_score, "Draw detections from this score on")
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
-  command.add_option("--device", options->engine.device, "Device name, index or 'ref'");
-  command.add_option("--mask", options->engine.mask, "Capabilities to hide, see 'devices'");
-  command.add_option("--cache-dir", options->engine.cache_dir, "Folder of pipeline caches");
-  command.add_option("--threads", options->engine.threads, "Threads of TFLite's own kernels")
-      ->check(CLI::Range(1, 1024))
-      ->capture_default_str();
+  options->engine.add_options(command);
   command.add_option("--runs", options->runs, "Runs to take the median latency of")
       ->check(CLI::Range(1, 100000))
       ->capture_default_str();
-  command.add_option("--tflite", options->tflite, "libtensorflowlite_c.so")
-      ->check(CLI::ExistingFile);
-  command.add_option("--plugin", options->plugin, "liblockstep_tflite.so")
-      ->check(CLI::ExistingFile);
   command.add_flag("--json", options->json, "Print JSON");
   command.callback([options, &exit_code] { exit_code = finish("demo", run_demo(*options)); });
 }

@@ -5,7 +5,6 @@
 
 #include "graph/graph.h"
 #include "tools/command.h"
-#include "tools/installation.h"
 #include "tools/network_inputs.h"
 #include "tools/placement.h"
 #include "tools/table.h"
@@ -16,8 +15,6 @@ namespace {
 
 struct VerifyOptions {
   std::filesystem::path model;
-  std::filesystem::path tflite;
-  std::filesystem::path plugin;
   EngineSettings engine;
   std::string numerics = "tflite";
   InputSource inputs;
@@ -86,12 +83,9 @@ Result<int> run_verify(VerifyOptions& options) {
     return make_error(ErrorCode::kInvalidArgument, "unknown numerics '{}'", options.numerics);
   }
   options.engine.contract = *contract;
-  const auto tflite = find_tflite(options.tflite);
-  if (!tflite) return tl::unexpected(tflite.error());
-  options.engine.tflite_library = *tflite;
-  const auto plugin = find_plugin(options.plugin);
-  if (!plugin) return tl::unexpected(plugin.error());
-  options.engine.plugin_library = *plugin;
+  if (Status status = options.engine.find_libraries(); !status) {
+    return tl::unexpected(status.error());
+  }
 
   const auto model = read_model_for_verification(options.model);
   if (!model) return tl::unexpected(model.error());
@@ -134,20 +128,11 @@ void add_verify_command(CLI::App& app, int& exit_code) {
                   "tflite: against the builtin kernels; litert: against XNNPACK")
       ->check(CLI::IsMember({"tflite", "litert"}))
       ->capture_default_str();
-  command.add_option("--device", options->engine.device, "Device name, index or 'ref'");
-  command.add_option("--mask", options->engine.mask, "Capabilities to hide, see 'devices'");
-  command.add_option("--cache-dir", options->engine.cache_dir, "Folder of pipeline caches");
   command.add_option("--samples", options->samples, "How many inputs to compare on")
       ->check(CLI::Range(1, 100000))
       ->capture_default_str();
-  command.add_option("--threads", options->engine.threads, "Threads of TFLite's own kernels")
-      ->check(CLI::Range(1, 1024))
-      ->capture_default_str();
+  options->engine.add_options(command);
   options->inputs.add_options(command);
-  command.add_option("--tflite", options->tflite, "libtensorflowlite_c.so")
-      ->check(CLI::ExistingFile);
-  command.add_option("--plugin", options->plugin, "liblockstep_tflite.so")
-      ->check(CLI::ExistingFile);
   command.add_flag("--json", options->json, "Print JSON");
   command.callback([options, &exit_code] { exit_code = finish("verify", run_verify(*options)); });
 }

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <fstream>
 #include <map>
@@ -9,6 +10,7 @@
 
 #include "graph/tflite_reader.h"
 #include "graph/tflite_writer.h"
+#include "tools/installation.h"
 
 namespace lockstep::tools {
 namespace {
@@ -93,6 +95,28 @@ Result<nlohmann::json> read_report(const std::filesystem::path& path) {
 }
 
 }  // namespace
+
+void EngineSettings::add_options(CLI::App& command) {
+  command.add_option("--device", device, "Device name, index or 'ref'");
+  command.add_option("--mask", mask, "Capabilities to hide, see 'devices'");
+  command.add_option("--cache-dir", cache_dir, "Folder of pipeline caches");
+  command.add_option("--threads", threads, "Threads of TFLite's own kernels")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  command.add_option("--tflite", tflite_library, "libtensorflowlite_c.so")
+      ->check(CLI::ExistingFile);
+  command.add_option("--plugin", plugin_library, "liblockstep_tflite.so")->check(CLI::ExistingFile);
+}
+
+Status EngineSettings::find_libraries() {
+  auto tflite = find_tflite(tflite_library);
+  if (!tflite) return tl::unexpected(tflite.error());
+  auto plugin = find_plugin(plugin_library);
+  if (!plugin) return tl::unexpected(plugin.error());
+  tflite_library = std::move(*tflite);
+  plugin_library = std::move(*plugin);
+  return {};
+}
 
 Result<VerifiedModel> read_model_for_verification(const std::filesystem::path& path) {
   VerifiedModel model;

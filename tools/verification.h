@@ -16,6 +16,10 @@
 #include "numerics/contract.h"
 #include "tools/tensor_comparison.h"
 
+namespace CLI {
+class App;
+}
+
 namespace lockstep::tools {
 
 // A network with everything a comparison needs.
@@ -35,6 +39,11 @@ struct EngineSettings {
   std::string cache_dir;
   numerics::Contract contract = numerics::Contract::kTflite;
   int32_t threads = 1;
+
+  // Adds --device, --mask, --cache-dir, --threads, --tflite and --plugin.
+  void add_options(CLI::App& command);
+  // Replaces libraries that were not named by where they are found (installation.h).
+  Status find_libraries();
 };
 
 // The engine whose arithmetic `contract` names: TFLite's builtin kernels, or XNNPACK for kLitert.

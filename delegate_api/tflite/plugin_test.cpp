@@ -16,13 +16,13 @@
 #include <set>
 #include <stdexcept>
 
-#include "host_ref/tflite_runtime.h"
 #include "delegate_api/tflite/testing/fake_host.h"
 #include "delegate_api/tflite/tflite_abi.h"
 #include "graph/builtin_operators.h"
 #include "graph/testing/graph_builder.h"
 #include "graph/testing/sample_graphs.h"
 #include "graph/tflite_writer.h"
+#include "host_ref/tflite_runtime.h"
 
 namespace lockstep::delegate {
 namespace {
