@@ -1,11 +1,26 @@
 # lockstep_add_test(NAME name SOURCES ... LIBRARIES ... [DEVICE] [FOREIGN_LEAKS] [ENVIRONMENT K=V ...]): one GoogleTest
 # program, registered with CTest. DEVICE marks a test that drives Vulkan devices: it runs under the
 # Khronos validation layer (LOCKSTEP_VALIDATION=1 makes every validation message a failure) and never
-# beside another such test. FOREIGN_LEAKS marks a test that loads and unloads drivers or engines which
-# leave memory behind: the leak checker cannot name their code once it is gone, so it looks away.
+# beside another such test. FOREIGN_LEAKS marks any other test that loads drivers or engines: as for
+# DEVICE, the leak checker of a sanitizer build forgives what those lose, and nothing else.
 if(LOCKSTEP_BUILD_TESTS)
   enable_testing()
   find_package(GTest REQUIRED)
+endif()
+
+# The leak checker can name a library, and so forgive it, only while it is loaded: closing is disabled.
+set(LOCKSTEP_FOREIGN_LEAKS_ENVIRONMENT "")
+if(LOCKSTEP_BUILD_TESTS AND LOCKSTEP_SANITIZE)
+  add_library(keep_libraries_loaded SHARED tests/sanitizers/keep_libraries_loaded.c)
+  # Preloaded into CMake too (install_consumer), which knows no sanitizer.
+  target_compile_options(keep_libraries_loaded PRIVATE -fno-sanitize=all)
+  target_link_options(keep_libraries_loaded PRIVATE -fno-sanitize=all)
+  set_target_properties(keep_libraries_loaded PROPERTIES C_VISIBILITY_PRESET default)
+  lockstep_warnings(keep_libraries_loaded)
+  set(LOCKSTEP_FOREIGN_LEAKS_ENVIRONMENT
+      "LD_PRELOAD=${PROJECT_BINARY_DIR}/lib/libkeep_libraries_loaded.so"
+      "ASAN_OPTIONS=verify_asan_link_order=0"
+      "LSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/sanitizers/leaks.supp:print_suppressions=0")
 endif()
 
 function(lockstep_add_test)
@@ -27,8 +42,8 @@ function(lockstep_add_test)
     set_tests_properties(${ARG_NAME} PROPERTIES RESOURCE_LOCK vulkan_device
                          FAIL_REGULAR_EXPRESSION "Vulkan validation: ")
   endif()
-  if(ARG_FOREIGN_LEAKS)
-    list(APPEND ARG_ENVIRONMENT ASAN_OPTIONS=detect_leaks=0)
+  if(ARG_FOREIGN_LEAKS OR ARG_DEVICE)
+    list(APPEND ARG_ENVIRONMENT ${LOCKSTEP_FOREIGN_LEAKS_ENVIRONMENT})
   endif()
   if(ARG_ENVIRONMENT)
     set_tests_properties(${ARG_NAME} PROPERTIES ENVIRONMENT "${ARG_ENVIRONMENT}")
