@@ -1,11 +1,10 @@
-#include "graph/testing/graph_builder.h"
+#include "graph/graph_builder.h"
 
-#include <stdexcept>
 #include <utility>
 
 #include "graph/builtin_operators.h"
 
-namespace lockstep::graph::testing {
+namespace lockstep::graph {
 
 Quantization per_tensor(float scale, int32_t zero_point) {
   return Quantization{.scales = {scale}, .zero_points = {zero_point}, .axis = 0};
@@ -82,7 +81,10 @@ int32_t GraphBuilder::apply(OperatorAttributes attributes, std::vector<int32_t> 
   op.attributes = std::move(attributes);
   op.inputs = std::move(inputs);
   Result<Shape> shape = infer_output_shape(graph_, op);
-  if (!shape) throw std::logic_error(op.name + ": " + shape.error().message);
+  if (!shape) {
+    if (!error_) error_ = Error{shape.error().code, op.name + ": " + shape.error().message};
+    shape = Shape{};
+  }
   return finish_operator(std::move(op), output_type, std::move(*shape), std::move(output));
 }
 
@@ -114,7 +116,11 @@ int32_t GraphBuilder::conv_2d(int32_t input, int32_t weights, int32_t bias, Quan
 
 int32_t GraphBuilder::depthwise_conv_2d(int32_t input, int32_t weights, int32_t bias,
                                         Quantization output, DepthwiseConv2dAttributes attributes) {
-  attributes.depth_multiplier = tensor_at(weights).shape.at(3) / tensor_at(input).shape.at(3);
+  const Shape& input_shape = tensor_at(input).shape;
+  const Shape& weights_shape = tensor_at(weights).shape;
+  if (input_shape.size() == 4 && weights_shape.size() == 4 && input_shape[3] > 0) {
+    attributes.depth_multiplier = weights_shape[3] / input_shape[3];
+  }
   return apply(attributes, with_bias(input, weights, bias), tensor_at(input).type,
                std::move(output));
 }
@@ -209,12 +215,11 @@ Graph GraphBuilder::build_unchecked(std::vector<int32_t> outputs) const {
   return graph;
 }
 
-Graph GraphBuilder::build(std::vector<int32_t> outputs) const {
+Result<Graph> GraphBuilder::build(std::vector<int32_t> outputs) const {
+  if (error_) return tl::unexpected(*error_);
   Graph graph = build_unchecked(std::move(outputs));
-  if (const Status status = validate(graph); !status) {
-    throw std::logic_error(status.error().message);
-  }
+  if (const Status status = validate(graph); !status) return tl::unexpected(status.error());
   return graph;
 }
 
-}  // namespace lockstep::graph::testing
+}  // namespace lockstep::graph
