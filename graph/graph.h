@@ -50,7 +50,8 @@ Status resize_inputs(Graph& graph, std::span<const ResizedInput> inputs);
 // "operator 12 (CONV_2D, output 'MobilenetV2/Conv/Relu6')": how messages name an operator.
 std::string describe_operator(const Graph& graph, size_t operator_index);
 
-// Multiply-accumulate operations of one run of the operator; 0 where that has no meaning.
+// Multiply-accumulate operations of one run of the operator; 0 where that has no meaning. Below
+// 2^62: a sum over the operators of a file that nobody has checked can leave 64 bits.
 int64_t multiply_accumulates(const Graph& graph, const Operator& op);
 
 }  // namespace lockstep::graph

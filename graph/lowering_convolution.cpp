@@ -44,23 +44,24 @@ Status check_weights(const LoweringContext& context, const Tensor& weights, int3
                      int32_t channel_axis) {
   const DataType type = input_tensor(context, kInput).type;
   if (weights.type != type) {
-    return refuse(context, fmt::format("its weights '{}' are {} but its input is {}", weights.name,
-                                       data_type_name(weights.type), data_type_name(type)));
+    return refuse(
+        context, fmt::format("its weights '{}' are {} but its input is {}", printable(weights.name),
+                             data_type_name(weights.type), data_type_name(type)));
   }
   if (!weights.quantization.is_quantized()) {
-    return refuse(context, fmt::format("its weights '{}' have no scale", weights.name));
+    return refuse(context, fmt::format("its weights '{}' have no scale", printable(weights.name)));
   }
   if (weights.quantization.is_per_axis()) {
     if (type == DataType::kUint8) {
       return refuse(context, fmt::format("its uint8 weights '{}' have a scale for every channel; "
                                          "engines compute that for int8 only",
-                                         weights.name));
+                                         printable(weights.name)));
     }
     if (weights.quantization.axis != channel_axis ||
         weights.quantization.scales.size() != static_cast<size_t>(output_channels)) {
       return refuse(context, fmt::format("the scales of its weights '{}' are not those of its {} "
                                          "output channels (dimension {})",
-                                         weights.name, output_channels, channel_axis));
+                                         printable(weights.name), output_channels, channel_axis));
     }
   }
   return require_constant(context, weights);
@@ -72,8 +73,8 @@ Result<std::vector<int32_t>> read_bias(const LoweringContext& context, int32_t o
     return std::vector<int32_t>(static_cast<size_t>(output_channels), 0);
   }
   if (bias->type != DataType::kInt32) {
-    return refuse(context, fmt::format("its bias '{}' is {}; int32 is needed", bias->name,
-                                       data_type_name(bias->type)));
+    return refuse(context, fmt::format("its bias '{}' is {}; int32 is needed",
+                                       printable(bias->name), data_type_name(bias->type)));
   }
   if (Status status = require_constant(context, *bias); !status) {
     return tl::unexpected(status.error());
@@ -81,7 +82,7 @@ Result<std::vector<int32_t>> read_bias(const LoweringContext& context, int32_t o
   std::vector<int32_t> values = constant_values<int32_t>(*bias);
   if (values.size() != static_cast<size_t>(output_channels)) {
     return refuse(context, fmt::format("its bias '{}' has {} values for {} output channels",
-                                       bias->name, values.size(), output_channels));
+                                       printable(bias->name), values.size(), output_channels));
   }
   return values;
 }
@@ -209,11 +210,10 @@ ScaleProduct convolution_scale_product(const Tensor& input) {
 
 // Both kinds of convolution keep the kernel's height and width in dimensions 1 and 2.
 template <typename Attributes, typename Lowered>
-Result<Window2d> convolution_window(const LoweringContext& context, const Attributes& attributes,
-                                    const Lowered& lowered) {
+Window2d convolution_window(const LoweringContext& context, const Attributes& attributes,
+                            const Lowered& lowered) {
   const Shape& weights = input_tensor(context, kWeights).shape;
-  return padded_window(context,
-                       {.kernel_height = weights[1],
+  return padded_window({.kernel_height = weights[1],
                         .kernel_width = weights[2],
                         .stride_height = attributes.stride_height,
                         .stride_width = attributes.stride_width,
@@ -249,11 +249,7 @@ Result<LoweredOperation> lower_convolution(const LoweringContext& context,
   lowered.output_extent = extent_of(output_tensor(context));
   lowered.groups = lowered.input_extent.channels / weights.shape[3];
   lowered.input_zero_point = stored_zero_point(input);
-  const Result<Window2d> window = convolution_window(context, attributes, lowered);
-  if (!window) {
-    return tl::unexpected(window.error());
-  }
-  lowered.window = *window;
+  lowered.window = convolution_window(context, attributes, lowered);
 
   // Grouped convolutions leave ruy for the reference kernel, which rounds like a depthwise one.
   const OperatorKind kind =
@@ -289,11 +285,7 @@ Result<LoweredOperation> lower_depthwise_convolution(const LoweringContext& cont
   lowered.output_extent = extent_of(output_tensor(context));
   lowered.depth_multiplier = output_channels / lowered.input_extent.channels;
   lowered.input_zero_point = stored_zero_point(input);
-  const Result<Window2d> window = convolution_window(context, attributes, lowered);
-  if (!window) {
-    return tl::unexpected(window.error());
-  }
-  lowered.window = *window;
+  lowered.window = convolution_window(context, attributes, lowered);
   Result<OutputStage> stage =
       output_stage(context, *operands, attributes.activation,
                    builtin_rounding(context.contract, OperatorKind::kDepthwiseConvolution),
@@ -310,9 +302,6 @@ Result<LoweredOperation> lower_depthwise_convolution(const LoweringContext& cont
 
 Result<LoweredOperation> lower_fully_connected(const LoweringContext& context,
                                                const FullyConnectedAttributes& attributes) {
-  if (!attributes.default_weights_format) {
-    return refuse(context, "its weights are stored in the shuffled format");
-  }
   const Tensor& input = input_tensor(context, kInput);
   const Tensor& weights = input_tensor(context, kWeights);
   const int32_t output_channels = weights.shape[0];

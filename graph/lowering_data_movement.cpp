@@ -46,16 +46,20 @@ Result<int8_t> pad_value(const LoweringContext& context) {
   }
   const Tensor& output = output_tensor(context);
   if (constant->type != output.type || constant->data.size() != 1) {
-    return refuse(context, fmt::format("its pad value '{}' is not one {} number", constant->name,
-                                       data_type_name(output.type)));
+    return refuse(context, fmt::format("its pad value '{}' is not one {} number",
+                                       printable(constant->name), data_type_name(output.type)));
   }
   return stored_values(*constant)[0];
 }
 
-// round(x * (input_scale / output_scale) - input_zero_point * ...) + output_zero_point, in float32
-// and in the model's own domain, as the builtin kernel computes it.
-std::vector<int8_t> concatenation_table(const Tensor& input, const Tensor& output) {
+// round(x * scale - input_zero_point * scale) + output_zero_point with scale = input_scale *
+// (1 / output_scale), in float32 and in the model's own domain, as the builtin kernel computes it.
+Result<std::vector<int8_t>> concatenation_table(const LoweringContext& context, const Tensor& input,
+                                                const Tensor& output) {
   const float scale = scale_of(input) * (1.0f / scale_of(output));
+  if (Status status = require_usable_scale(context, double{scale}); !status) {
+    return tl::unexpected(status.error());
+  }
   const float bias = static_cast<float>(-model_zero_point(input)) * scale;
   const int32_t offset = storage_offset(input.type);
   std::vector<int8_t> table;
@@ -137,8 +141,14 @@ Result<LoweredOperation> lower_concatenation(const LoweringContext& context,
   for (const size_t position : positions) {
     const Tensor& input = input_tensor(context, position);
     lowered.axis_sizes.push_back(input.shape[static_cast<size_t>(axis)] * inner);
-    lowered.tables.push_back(same_quantization(input, output) ? std::vector<int8_t>{}
-                                                              : concatenation_table(input, output));
+    std::vector<int8_t>& table = lowered.tables.emplace_back();
+    if (!same_quantization(input, output)) {
+      Result<std::vector<int8_t>> translation = concatenation_table(context, input, output);
+      if (!translation) {
+        return tl::unexpected(translation.error());
+      }
+      table = *std::move(translation);
+    }
   }
   return lowered;
 }
@@ -147,12 +157,9 @@ Result<LoweredOperation> lower_reshape(const LoweringContext& context) {
   const Tensor& input = input_tensor(context, 0);
   const Tensor& output = output_tensor(context);
   if (input.type != output.type || data_type_size(input.type) == 0) {
-    return refuse(context,
-                  fmt::format("it makes '{}' ({}) of '{}' ({})", output.name,
-                              data_type_name(output.type), input.name, data_type_name(input.type)));
-  }
-  if (input.is_sparse) {
-    return refuse(context, fmt::format("'{}' is stored sparsely", input.name));
+    return refuse(context, fmt::format("it makes '{}' ({}) of '{}' ({})", printable(output.name),
+                                       data_type_name(output.type), printable(input.name),
+                                       data_type_name(input.type)));
   }
   return LoweredReshape{context.op.inputs[0], context.op.outputs[0]};
 }

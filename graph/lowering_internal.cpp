@@ -74,18 +74,18 @@ const Tensor& output_tensor(const LoweringContext& context) {
 
 Status require_quantized(const LoweringContext& context, const Tensor& tensor) {
   if (tensor.type != DataType::kInt8 && tensor.type != DataType::kUint8) {
-    return refuse(context, fmt::format("'{}' is {}; int8 or uint8 is needed", tensor.name,
-                                       data_type_name(tensor.type)));
+    return refuse(context, fmt::format("'{}' is {}; int8 or uint8 is needed",
+                                       printable(tensor.name), data_type_name(tensor.type)));
   }
   if (!tensor.quantization.is_quantized()) {
-    return refuse(context, fmt::format("'{}' has no scale", tensor.name));
+    return refuse(context, fmt::format("'{}' has no scale", printable(tensor.name)));
   }
   if (tensor.quantization.is_per_axis()) {
     return refuse(context, fmt::format("'{}' has a scale for every channel; one scale is needed",
-                                       tensor.name));
+                                       printable(tensor.name)));
   }
   if (element_count(tensor.shape).value_or(0) == 0) {
-    return refuse(context, fmt::format("'{}' has no elements", tensor.name));
+    return refuse(context, fmt::format("'{}' has no elements", printable(tensor.name)));
   }
   return {};
 }
@@ -101,9 +101,9 @@ Status require_one_type(const LoweringContext& context, std::span<const size_t> 
       return status;
     }
     if (input.type != output.type) {
-      return refuse(context, fmt::format("'{}' is {} but the output '{}' is {}", input.name,
-                                         data_type_name(input.type), output.name,
-                                         data_type_name(output.type)));
+      return refuse(context, fmt::format("'{}' is {} but the output '{}' is {}",
+                                         printable(input.name), data_type_name(input.type),
+                                         printable(output.name), data_type_name(output.type)));
     }
   }
   return {};
@@ -111,10 +111,10 @@ Status require_one_type(const LoweringContext& context, std::span<const size_t> 
 
 Status require_constant(const LoweringContext& context, const Tensor& tensor) {
   if (tensor.is_sparse) {
-    return refuse(context, fmt::format("'{}' is stored sparsely", tensor.name));
+    return refuse(context, fmt::format("'{}' is stored sparsely", printable(tensor.name)));
   }
   if (!tensor.is_constant()) {
-    return refuse(context, fmt::format("'{}' is not a constant", tensor.name));
+    return refuse(context, fmt::format("'{}' is not a constant", printable(tensor.name)));
   }
   return {};
 }
@@ -150,24 +150,19 @@ Extent4d extent_of(const Tensor& tensor) {
   return {tensor.shape[0], tensor.shape[1], tensor.shape[2], tensor.shape[3]};
 }
 
-Result<Window2d> padded_window(const LoweringContext& context, Window2d window,
-                               const Extent4d& input, const Extent4d& output) {
+Window2d padded_window(Window2d window, const Extent4d& input, const Extent4d& output) {
   // One beyond the last row or column that the windows cover, counted from the first one's start.
   const auto covered = [](int32_t out, int32_t kernel, int32_t stride, int32_t dilation) {
-    return int64_t{out - 1} * stride + int64_t{kernel - 1} * dilation + 1;
+    return (out - 1) * stride + (kernel - 1) * dilation + 1;
   };
-  const int64_t covered_height =
+  const int32_t covered_height =
       covered(output.height, window.kernel_height, window.stride_height, window.dilation_height);
-  const int64_t covered_width =
+  const int32_t covered_width =
       covered(output.width, window.kernel_width, window.stride_width, window.dilation_width);
-  constexpr int64_t kLargestCoverage = int64_t{1} << 30;
-  if (std::max(covered_height, covered_width) > kLargestCoverage) {
-    return refuse(context, "its windows reach too far beyond its input");
-  }
   // What is covered beyond the image is padding; the smaller half lies before it. With VALID
   // padding the output's extent was chosen so that nothing is.
-  const auto before = [](int64_t covered_extent, int32_t in) {
-    return static_cast<int32_t>(std::max<int64_t>(covered_extent - in, 0) / 2);
+  const auto before = [](int32_t covered_extent, int32_t in) {
+    return std::max(covered_extent - in, 0) / 2;
   };
   window.padding_top = before(covered_height, input.height);
   window.padding_left = before(covered_width, input.width);
@@ -188,6 +183,13 @@ Result<ActivationRange> activation_range(const LoweringContext& context, Activat
                : builtin_bound(real, scale_of(output), stored_zero_point(output));
   };
   return ActivationRange{quantized(bounds.minimum), quantized(bounds.maximum)};
+}
+
+Status require_usable_scale(const LoweringContext& context, double scale) {
+  if (!numerics::is_usable_scale(std::abs(scale))) {
+    return refuse(context, fmt::format("its scale {} is beyond what integers express", scale));
+  }
+  return {};
 }
 
 numerics::Rounding builtin_rounding(Contract contract, OperatorKind kind) {

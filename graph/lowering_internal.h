@@ -59,10 +59,9 @@ std::vector<int32_t> index_values(const Tensor& tensor);
 // Extents of a rank-4 tensor.
 Extent4d extent_of(const Tensor& tensor);
 
-// Fills in the padding that puts the windows onto `input` so that they give `output`. kUnsupported
-// for windows so wide that coordinates would not fit in 32 bits.
-Result<Window2d> padded_window(const LoweringContext& context, Window2d window,
-                               const Extent4d& input, const Extent4d& output);
+// Fills in the padding that puts the windows onto `input` so that they give `output`. That every
+// coordinate fits in 32 bits is shape inference's promise.
+Window2d padded_window(Window2d window, const Extent4d& input, const Extent4d& output);
 
 // --- Ends of kernels ---------------------------------------------------------------------------
 
@@ -79,6 +78,9 @@ Result<ActivationRange> activation_range(const LoweringContext& context, Activat
 // The rounding of builtin kernels: that of the contract, or of `tflite` where the contract is
 // litert and XNNPACK left the operator alone.
 numerics::Rounding builtin_rounding(numerics::Contract contract, numerics::OperatorKind kind);
+
+// The scale, or its magnitude, is one that integers express (numerics::is_usable_scale).
+Status require_usable_scale(const LoweringContext& context, double scale);
 
 // --- Families ----------------------------------------------------------------------------------
 

@@ -47,15 +47,11 @@ struct Reduction {
   int32_t inner = 1;
 };
 
-// Which dimensions `axes` names, or nothing where an axis is out of range.
-std::optional<std::vector<bool>> reduced_dimensions(const std::vector<int32_t>& axes, size_t rank) {
+// Which dimensions `axes` names; negative ones count from the end.
+std::vector<bool> reduced_dimensions(const std::vector<int32_t>& axes, size_t rank) {
   std::vector<bool> reduced(rank, false);
-  for (int32_t axis : axes) {
-    axis += axis < 0 ? static_cast<int32_t>(rank) : 0;
-    if (axis < 0 || axis >= static_cast<int32_t>(rank)) {
-      return std::nullopt;
-    }
-    reduced[static_cast<size_t>(axis)] = true;
+  for (const int32_t axis : axes) {
+    reduced[static_cast<size_t>(axis < 0 ? axis + static_cast<int32_t>(rank) : axis)] = true;
   }
   return reduced;
 }
@@ -128,15 +124,13 @@ MeanFunction int8_image_mean(const MeanOperands& operands, Rounding rounding) {
   };
 }
 
-// The builtin uint8 kernel of the same. The zero points' share is rounded on its own, away from
-// zero, before the scaled sum joins it:
-//   scale(sum) + output_zero_point - round(input_zero_point * input_scale / output_scale)
+// The builtin uint8 kernel of the same. The zero points' share is rounded on its own, before the
+// scaled sum joins it, by cutting off the fraction after 0.5 was added in float32:
+//   scale(sum) + output_zero_point - truncate(input_zero_point * input_scale / output_scale + 0.5)
 MeanFunction uint8_image_mean(const MeanOperands& operands, Rounding rounding) {
   const float zero_point_share =
       static_cast<float>(operands.input_zero_point) * operands.input_scale / operands.output_scale;
-  const int32_t bias = operands.output_zero_point -
-                       static_cast<int32_t>(zero_point_share > 0 ? zero_point_share + 0.5f
-                                                                 : zero_point_share - 0.5f);
+  const int32_t bias = operands.output_zero_point - static_cast<int32_t>(zero_point_share + 0.5f);
   const float real_scale =
       operands.input_scale / (static_cast<float>(operands.count) * operands.output_scale);
   const ChannelScale scale = numerics::channel_scale(double{real_scale}, rounding);
@@ -199,18 +193,14 @@ Result<LoweredOperation> lower_pool(const LoweringContext& context,
   lowered.output = context.op.outputs[0];
   lowered.input_extent = extent_of(input_tensor(context, 0));
   lowered.output_extent = extent_of(output_tensor(context));
-  const Result<Window2d> window = padded_window(context,
-                                                {.kernel_height = attributes.filter_height,
-                                                 .kernel_width = attributes.filter_width,
-                                                 .stride_height = attributes.stride_height,
-                                                 .stride_width = attributes.stride_width},
-                                                lowered.input_extent, lowered.output_extent);
-  if (!window) {
-    return tl::unexpected(window.error());
-  }
-  lowered.window = *window;
-  const int64_t taps = int64_t{std::min(window->kernel_height, lowered.input_extent.height)} *
-                       std::min(window->kernel_width, lowered.input_extent.width);
+  lowered.window = padded_window({.kernel_height = attributes.filter_height,
+                                  .kernel_width = attributes.filter_width,
+                                  .stride_height = attributes.stride_height,
+                                  .stride_width = attributes.stride_width},
+                                 lowered.input_extent, lowered.output_extent);
+  const int64_t taps =
+      int64_t{std::min(lowered.window.kernel_height, lowered.input_extent.height)} *
+      std::min(lowered.window.kernel_width, lowered.input_extent.width);
   if (Status status = check_count(context, taps); !status) {
     return tl::unexpected(status.error());
   }
@@ -240,11 +230,8 @@ Result<LoweredOperation> lower_mean(const LoweringContext& context,
     return tl::unexpected(status.error());
   }
   const std::vector<int32_t> axes = index_values(input_tensor(context, 1));
-  const std::optional<std::vector<bool>> reduced = reduced_dimensions(axes, input.shape.size());
-  if (!reduced || axes.empty()) {
-    return refuse(context, "its axes name no dimension of its input");
-  }
-  const std::optional<Reduction> block = one_block(input.shape, *reduced);
+  const std::optional<Reduction> block =
+      one_block(input.shape, reduced_dimensions(axes, input.shape.size()));
   if (!block) {
     return refuse(context, "the dimensions it reduces are not neighbours");
   }
@@ -260,10 +247,14 @@ Result<LoweredOperation> lower_mean(const LoweringContext& context,
                               .minimum = -128 + offset,
                               .maximum = 127 + offset,
                               .count = block->reduced};
-  // So that no left shift of a sum can overflow, which would break the steps' order.
+  // So that no left shift of a sum can overflow, which would break the steps' order, and no product
+  // of the input's scale and its zero point is infinite.
   const double growth = double{operands.input_scale} / double{operands.output_scale};
-  if (!(growth * operands.count <= double{kLargestCount})) {
-    return refuse(context, "its input's scale exceeds its output's beyond what integers express");
+  if (!(growth * operands.count <= double{kLargestCount}) ||
+      !std::isfinite(256.0f * operands.input_scale)) {
+    return refuse(context, fmt::format("its input's scale {} is, alone or beside its output's {}, "
+                                       "beyond what integers express",
+                                       operands.input_scale, operands.output_scale));
   }
   std::optional<MeanFunction> mean;
   if (context.contract == Contract::kLitert && reduces_image(context, axes)) {

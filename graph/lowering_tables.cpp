@@ -42,6 +42,16 @@ int32_t to_integer(float value) {
   return static_cast<int32_t>(std::clamp(value, -65536.0f, 65536.0f));
 }
 
+// Kernels that multiply by 1 / output_scale in float32 need it to be a number: zero times infinity
+// is not.
+Status require_inverse_of_output_scale(const LoweringContext& context) {
+  const float scale = scale_of(output_tensor(context));
+  if (!std::isfinite(1.0f / scale)) {
+    return refuse(context, fmt::format("the scale {} of its output has no inverse", scale));
+  }
+  return {};
+}
+
 // --- LOGISTIC and TANH: real functions through float32 -----------------------------------------
 
 float builtin_logistic(float x) { return 1.0f / (1.0f + std::exp(-x)); }
@@ -57,6 +67,9 @@ bool xnnpack_takes_logistic(const Tensor& output) {
 }
 
 Result<LoweredOperation> lower_real_function(const LoweringContext& context, UnaryKind kind) {
+  if (Status status = require_inverse_of_output_scale(context); !status) {
+    return tl::unexpected(status.error());
+  }
   const float input_scale = scale_of(input_tensor(context, 0));
   const float inverse_output_scale = 1.0f / scale_of(output_tensor(context));
   if (kind == UnaryKind::kLogistic && context.contract == Contract::kLitert &&
@@ -77,20 +90,13 @@ Result<LoweredOperation> lower_real_function(const LoweringContext& context, Una
 
 // --- RELU and its kin: a scaling, then a clamp -------------------------------------------------
 
-Status check_scale(const LoweringContext& context, double scale) {
-  if (!numerics::is_usable_scale(std::abs(scale))) {
-    return refuse(context, fmt::format("its scale {} is beyond what integers express", scale));
-  }
-  return {};
-}
-
 Result<LoweredOperation> lower_relu(const LoweringContext& context, Activation activation) {
   const Result<ActivationRange> range = activation_range(context, activation, Engine::kBuiltin);
   if (!range) {
     return tl::unexpected(range.error());
   }
   const float real_scale = scale_of(input_tensor(context, 0)) / scale_of(output_tensor(context));
-  if (Status status = check_scale(context, double{real_scale}); !status) {
+  if (Status status = require_usable_scale(context, double{real_scale}); !status) {
     return tl::unexpected(status.error());
   }
   const Rounding rounding = builtin_rounding(context.contract, OperatorKind::kElementwise);
@@ -109,7 +115,7 @@ Result<LoweredOperation> lower_leaky_relu(const LoweringContext& context, float 
   const double positive_scale = double{input_scale / output_scale};
   const double negative_scale = double{input_scale * alpha / output_scale};
   for (const double scale : {positive_scale, negative_scale}) {
-    if (Status status = check_scale(context, scale); !status) {
+    if (Status status = require_usable_scale(context, scale); !status) {
       return tl::unexpected(status.error());
     }
   }
@@ -177,11 +183,15 @@ struct HardSwish {
 Result<LoweredOperation> lower_hard_swish(const LoweringContext& context) {
   const float high_resolution_scale = (1.0f / 128.0f) * scale_of(input_tensor(context, 0));
   constexpr float kGateScale = 3.0f / 32768.0f;
-  const HardSwish hard_swish{
-      .to_output = multiplier16(high_resolution_scale / scale_of(output_tensor(context))),
-      .to_gate = multiplier16(high_resolution_scale / kGateScale)};
-  if (hard_swish.to_output.shift > 0) {
+  const float output_scale = high_resolution_scale / scale_of(output_tensor(context));
+  const float gate_scale = high_resolution_scale / kGateScale;
+  const HardSwish hard_swish{.to_output = multiplier16(output_scale),
+                             .to_gate = multiplier16(gate_scale)};
+  if (!std::isfinite(output_scale) || hard_swish.to_output.shift > 0) {
     return refuse(context, "its input's scale exceeds its output's so far that engines refuse it");
+  }
+  if (!std::isfinite(gate_scale)) {
+    return refuse(context, "its input's scale is beyond what integers express");
   }
   return make_table(context, hard_swish);
 }
@@ -224,11 +234,11 @@ Result<LoweredOperation> lower_softmax(const LoweringContext& context,
   }
   const Tensor& input = input_tensor(context, 0);
   const Tensor& output = output_tensor(context);
-  if (input.shape.empty()) {
-    return refuse(context, "its input has no dimension to normalise over");
-  }
   if (!(attributes.beta >= 0.0f && std::isfinite(attributes.beta * scale_of(input)))) {
     return refuse(context, "its beta is negative or not a number");
+  }
+  if (Status status = require_inverse_of_output_scale(context); !status) {
+    return tl::unexpected(status.error());
   }
   LoweredSoftmax lowered;
   lowered.input = context.op.inputs[0];
@@ -262,7 +272,7 @@ Result<LoweredOperation> lower_quantize(const LoweringContext& context) {
     return tl::unexpected(status.error());
   }
   const double real_scale = double{scale_of(input)} / double{scale_of(output)};
-  if (Status status = check_scale(context, real_scale); !status) {
+  if (Status status = require_usable_scale(context, real_scale); !status) {
     return tl::unexpected(status.error());
   }
   const Rounding rounding = builtin_rounding(context.contract, OperatorKind::kElementwise);
@@ -278,7 +288,7 @@ Result<LoweredOperation> lower_dequantize(const LoweringContext& context) {
     return tl::unexpected(status.error());
   }
   if (output.type != DataType::kFloat32) {
-    return refuse(context, fmt::format("'{}' is {}; float32 is needed", output.name,
+    return refuse(context, fmt::format("'{}' is {}; float32 is needed", printable(output.name),
                                        data_type_name(output.type)));
   }
   return LoweredDequantize{.input = context.op.inputs[0],

@@ -141,8 +141,8 @@ TEST(LowerConvolution, PutsTheSmallerHalfOfThePaddingBefore) {
   EXPECT_EQ(window({.padding = Padding::kValid, .dilation_width = 3}).padding_left, 0);
 }
 
-// 6 / 4 = 1.5 and 6 / 12 = 0.5: away from zero gives 2 and 1; to even, after the zero point joined,
-// depends on it.
+// 6 / 4 = 1.5 and, in float32, 6 / 2.4 = 2.5: away from zero gives 2 and 3; to even, after the zero
+// point 128 joined, 130 both times.
 TEST(LowerConvolution, RoundsActivationBoundsAsTheEngineDoes) {
   const auto bounds = [](float scale, Contract contract) {
     const auto stage =
@@ -154,7 +154,7 @@ TEST(LowerConvolution, RoundsActivationBoundsAsTheEngineDoes) {
   };
   EXPECT_EQ(bounds(4.0f, Contract::kTflite), std::pair(0, 2));
   EXPECT_EQ(bounds(4.0f, Contract::kLitert), std::pair(0, 2));
-  EXPECT_EQ(bounds(2.4f, Contract::kTflite), std::pair(0, 3));  // 2.4999998 + 128 is 130.5
+  EXPECT_EQ(bounds(2.4f, Contract::kTflite), std::pair(0, 3));
   EXPECT_EQ(bounds(2.4f, Contract::kLitert), std::pair(0, 2));
 }
 
@@ -223,6 +223,17 @@ TEST(LowerConvolution, RefusesWeightsThatAreNotConstant) {
   EXPECT_THAT(refusal(builder.build({builder.conv_2d(x, w, kAbsentTensor, per_tensor(1.0f))}),
                       Contract::kTflite),
               HasSubstr("'w' is not a constant"));
+}
+
+TEST(LowerConvolution, ShowsNamesFromFilesOnlyInPrintableForm) {
+  GraphBuilder builder;
+  const int32_t x = builder.input("x", DataType::kInt8, {1, 2, 2, 1}, per_tensor(1.0f));
+  const int32_t w = builder.input("\x1b[2J" + std::string(1000, 'w'), DataType::kInt8, {1, 1, 1, 1},
+                                  per_tensor(1.0f));
+  const std::string message = refusal(
+      builder.build({builder.conv_2d(x, w, kAbsentTensor, per_tensor(1.0f))}), Contract::kTflite);
+  EXPECT_THAT(message, HasSubstr("'?[2Jwww"));
+  EXPECT_LT(message.size(), 300u);
 }
 
 // --- ADD and MUL -------------------------------------------------------------------------------
@@ -369,6 +380,15 @@ TEST(LowerMean, RefusesWhatIsNotOneBlockOrTooMuch) {
       HasSubstr("fit in 32 bits"));
 }
 
+// 255 * 3e38 is beyond float32, though the two scales are equal.
+TEST(LowerMean, RefusesScalesWhoseProductsAreNoFloats) {
+  GraphBuilder builder;
+  const int32_t x = builder.input("x", DataType::kUint8, {1, 2, 2, 1}, per_tensor(3e38f, 255));
+  EXPECT_THAT(refusal(builder.build({builder.mean(x, {1, 2}, true, per_tensor(3e38f, 255))}),
+                      Contract::kTflite),
+              HasSubstr("beyond what integers express"));
+}
+
 // --- Movement of data --------------------------------------------------------------------------
 
 TEST(LowerPad, MergesUnpaddedDimensionsIntoTheirOuterNeighbours) {
@@ -396,6 +416,16 @@ TEST(LowerConcatenation, GivesATableToInputsOfAnotherQuantization) {
   EXPECT_EQ(lowered.tables[1][23], 10 + 2 * 3 - 128);  // real 3
   EXPECT_EQ(lowered.tables[1][255], 127);              // real 235, beyond 122.5
   EXPECT_EQ(lowered.tables[1][0], -128);               // real -20, below -5
+}
+
+TEST(LowerConcatenation, RefusesScalesWhoseRatioIsNoFloat) {
+  GraphBuilder builder;
+  const int32_t a = builder.input("a", DataType::kUint8, {2}, per_tensor(1.0f, 10));
+  for (const float output_scale : {1e-40f, 1e-37f}) {
+    EXPECT_THAT(refusal(builder.build({builder.concatenation({a}, 0, per_tensor(output_scale, 0))}),
+                        Contract::kTflite),
+                HasSubstr("beyond what integers express"));
+  }
 }
 
 // --- Tables ------------------------------------------------------------------------------------
@@ -444,6 +474,25 @@ TEST(LowerUnary, HardSwishIsZeroBelowMinusThreeAndTheIdentityAboveThree) {
   EXPECT_EQ(entry(lowered, 0), 0);
   EXPECT_EQ(entry(lowered, 100), 100);
   EXPECT_EQ(entry(lowered, 16), 11);  // 1 * 4 / 6 = 10.67 sixteenths
+}
+
+// 1 / 1e-40 is beyond float32; so is 1e5 / 128 / 1e-40.
+TEST(LowerUnary, RefusesScalesWhoseRatioIsNoFloat) {
+  const auto refused = [](UnaryKind kind, float input_scale) {
+    GraphBuilder builder;
+    const int32_t x = builder.input("x", DataType::kInt8, {4}, per_tensor(input_scale));
+    return refusal(builder.build({builder.unary(kind, x, per_tensor(1e-40f))}), Contract::kTflite);
+  };
+  EXPECT_THAT(refused(UnaryKind::kTanh, 1.0f), HasSubstr("scale"));
+  EXPECT_THAT(refused(UnaryKind::kLogistic, 1.0f), HasSubstr("scale"));
+  EXPECT_THAT(refused(UnaryKind::kHardSwish, 1e5f), HasSubstr("scale"));
+}
+
+TEST(LowerSoftmax, RefusesAnOutputScaleWithoutInverse) {
+  GraphBuilder builder;
+  const int32_t x = builder.input("x", DataType::kInt8, {4}, per_tensor(1.0f));
+  EXPECT_THAT(refusal(builder.build({builder.softmax(x, per_tensor(1e-40f))}), Contract::kTflite),
+              HasSubstr("scale"));
 }
 
 TEST(LowerQuantize, RequantizesBetweenTypesByATable) {

@@ -10,8 +10,8 @@
 namespace lockstep::graph {
 namespace {
 
-// Bounds every extent, stride and dilated window of an operator with a window, so that positions
-// such as y * stride + ky * dilation fit int32 everywhere above.
+// Bounds every extent, stride, dilation and dilated window of an operator with a window, so that
+// positions such as y * stride + ky * dilation fit int32 everywhere above.
 constexpr int64_t kMaximumWindowExtent = int64_t{1} << 28;
 
 using Tensors = std::vector<const Tensor*>;  // nullptr for an absent optional input
@@ -72,9 +72,10 @@ Result<int32_t> window_positions(Padding padding, int64_t input, int64_t window,
                       dilation);
   }
   const int64_t dilated_window = (window - 1) * dilation + 1;
-  if (std::max({input, dilated_window, stride}) > kMaximumWindowExtent) {
-    return make_error(ErrorCode::kUnsupported, "window {}, stride {} over extent {} is too large",
-                      dilated_window, stride, input);
+  if (std::max({input, dilated_window, stride, dilation}) > kMaximumWindowExtent) {
+    return make_error(ErrorCode::kUnsupported,
+                      "window {}, stride {}, dilation {} over extent {} is too large", window,
+                      stride, dilation, input);
   }
   if (padding == Padding::kSame) return static_cast<int32_t>((input + stride - 1) / stride);
   if (input < dilated_window) {
@@ -107,6 +108,10 @@ Result<size_t> resolve_axis(int64_t axis, size_t rank) {
   return static_cast<size_t>(resolved);
 }
 
+// A pair of numbers for each dimension is the most that an operand which decides the shape can
+// mean. Longer ones are not copied: a file may give one of them to many operators.
+constexpr size_t kMaximumOperandValues = 2 * kMaximumRank;
+
 // The numbers of a constant operand that decides the shape; a run-time operand is beyond us.
 Result<std::vector<int64_t>> constant_operand(const Tensor& tensor) {
   if (tensor.type != DataType::kInt32 && tensor.type != DataType::kInt64) {
@@ -118,6 +123,11 @@ Result<std::vector<int64_t>> constant_operand(const Tensor& tensor) {
   if (!tensor.is_constant()) {
     return make_error(ErrorCode::kUnsupported, "operand '{}' is known only at run time",
                       printable(tensor.name));
+  }
+  if (tensor.data.size() / data_type_size(tensor.type) > kMaximumOperandValues) {
+    return make_error(ErrorCode::kUnsupported, "operand '{}' has {} values, at most {} are read",
+                      printable(tensor.name), tensor.data.size() / data_type_size(tensor.type),
+                      kMaximumOperandValues);
   }
   std::vector<int64_t> values;
   if (tensor.type == DataType::kInt64) {

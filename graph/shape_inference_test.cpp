@@ -106,6 +106,10 @@ TEST_F(ShapeInference, RefusesWindowsBeyond32BitPositions) {
                ErrorCode::kUnsupported, "too large");
   expect_error(infer(builder_, Pool2dAttributes{.filter_height = huge}, {input({1, 4, 4, 1})}),
                ErrorCode::kUnsupported, "too large");
+  // A window of one tap is not widened by its dilation, but positions are computed from it.
+  expect_error(infer(builder_, Conv2dAttributes{.dilation_width = huge},
+                     {input({1, 4, 4, 1}), operand({1, 1, 1, 1})}),
+               ErrorCode::kUnsupported, "too large");
 }
 
 // ---- Convolutions ----
@@ -197,6 +201,8 @@ TEST_F(ShapeInference, OperandsThatDecideTheShapeMustBeConstantIntegers) {
                "known only at run time");
   expect_error(infer(builder_, MeanAttributes{}, {x, operand({1})}), ErrorCode::kUnsupported,
                "int32 or int64 is needed");
+  expect_error(infer(builder_, MeanAttributes{}, {x, numbers(std::vector<int32_t>(1000, 0))}),
+               ErrorCode::kUnsupported, "has 1000 values");
   const int32_t too_short = builder_.constant<int32_t>("axes", {2}, {1});
   expect_error(infer(builder_, MeanAttributes{}, {x, too_short}), ErrorCode::kInvalidModel,
                "has 1 values");

@@ -1,5 +1,6 @@
 #include "graph/tensor.h"
 
+#include <algorithm>
 #include <bit>
 #include <limits>
 
@@ -71,10 +72,11 @@ std::optional<int64_t> element_count(std::span<const int32_t> shape, int64_t lim
 std::string shape_to_string(std::span<const int32_t> shape) {
   if (shape.empty()) return "scalar";
   std::string text;
-  for (const int32_t extent : shape) {
+  for (const int32_t extent : shape.first(std::min(shape.size(), kMaximumRank))) {
     if (!text.empty()) text += 'x';
     text += std::to_string(extent);
   }
+  if (shape.size() > kMaximumRank) text += "x...";
   return text;
 }
 

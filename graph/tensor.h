@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <optional>
 #include <span>
 #include <string>
@@ -33,12 +34,18 @@ size_t data_type_size(DataType type);
 // Extents, outermost first: NHWC for images, [rows, columns] for matrices. Empty for a scalar.
 using Shape = std::vector<int32_t>;
 
-// Product of the extents, or nullopt when one is negative or the product exceeds `limit`.
-inline constexpr int64_t kMaximumElementCount = int64_t{1} << 31;
+// More dimensions than any operator has a use for. A file of a few megabytes can give every tensor
+// a million of extent 1, which would cost time and memory with every operator and message.
+inline constexpr size_t kMaximumRank = 32;
+
+// Product of the extents, or nullopt when one is negative or the product exceeds `limit`. Whatever
+// neighbouring dimensions of a valid tensor are merged, their extent fits int32.
+inline constexpr int64_t kMaximumElementCount = std::numeric_limits<int32_t>::max();
 std::optional<int64_t> element_count(std::span<const int32_t> shape,
                                      int64_t limit = kMaximumElementCount);
 
-std::string shape_to_string(std::span<const int32_t> shape);  // "1x224x224x3", "scalar"
+// "1x224x224x3", "scalar"; "..." stands for the extents behind the first kMaximumRank.
+std::string shape_to_string(std::span<const int32_t> shape);
 
 // A name from a file as messages show it: at most 100 bytes, control characters replaced by '?'.
 std::string printable(std::string_view name);

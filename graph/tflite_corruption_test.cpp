@@ -9,6 +9,7 @@
 #include <random>
 
 #include "graph/graph.h"
+#include "graph/lowering.h"
 #include "graph/testing/sample_graphs.h"
 #include "graph/tflite_reader.h"
 #include "graph/tflite_writer.h"
@@ -36,7 +37,13 @@ void survive(std::span<const std::byte> damaged, Outcome& outcome) {
     ++outcome.accepted;
     const Status status = validate(*graph);
     ASSERT_TRUE(status) << status.error().message;
-    for (const Operator& op : graph->operators) ASSERT_GE(multiply_accumulates(*graph, op), 0);
+    const auto contract = numerics::kAllContracts[static_cast<size_t>(outcome.accepted) % 4];
+    for (size_t i = 0; i < graph->operators.size(); ++i) {
+      ASSERT_GE(multiply_accumulates(*graph, graph->operators[i]), 0);
+      const auto lowered = lower_operator(*graph, i, contract);
+      ASSERT_TRUE(lowered || lowered.error().code == ErrorCode::kUnsupported)
+          << lowered.error().message;
+    }
     if (const auto written = write_tflite(*graph)) {
       const auto again = read_tflite(*written, "again");
       ASSERT_TRUE(again) << again.error().message;

@@ -13,6 +13,12 @@ constexpr flatbuffers::uoffset_t kMaximumTables = 1'000'000;
 
 }  // namespace
 
+Status check_file_size(uintmax_t size, std::string_view name) {
+  if (size < FLATBUFFERS_MAX_BUFFER_SIZE) return {};
+  return make_error(ErrorCode::kUnsupported, "{}: {} bytes, files of 2 GiB and more are not read",
+                    name, size);
+}
+
 Result<const schema::Model*> open_tflite(std::span<const std::byte> bytes, std::string_view name) {
   constexpr size_t kHeaderSize = 8;  // root offset and identifier
   if (bytes.size() < kHeaderSize ||
@@ -20,9 +26,8 @@ Result<const schema::Model*> open_tflite(std::span<const std::byte> bytes, std::
     return make_error(ErrorCode::kInvalidModel, "{}: not a .tflite file: no identifier \"{}\"",
                       name, schema::ModelIdentifier());
   }
-  if (bytes.size() >= FLATBUFFERS_MAX_BUFFER_SIZE) {
-    return make_error(ErrorCode::kUnsupported, "{}: {} bytes, files of 2 GiB and more are not read",
-                      name, bytes.size());
+  if (auto status = check_file_size(bytes.size(), name); !status) {
+    return tl::unexpected(status.error());
   }
   flatbuffers::Verifier verifier(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size(),
                                  kMaximumDepth, kMaximumTables);

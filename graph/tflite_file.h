@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <span>
 #include <string_view>
@@ -16,9 +17,12 @@ namespace lockstep::graph {
 // Where a verified file may be read: flatbuffers loads numbers in place.
 inline constexpr size_t kFileAlignment = 16;
 
-// Checks identifier, structure (every offset stays inside the file) and version. `bytes` must be
-// aligned to kFileAlignment. What is returned points into `bytes`, is not null, has version 3 and
-// at least one subgraph; every other optional field may still be null.
+// kUnsupported for files that are larger than a flatbuffer can be.
+Status check_file_size(uintmax_t size, std::string_view name);
+
+// Checks size, identifier, structure (every offset stays inside the file) and version. `bytes` must
+// be aligned to kFileAlignment. What is returned points into `bytes`, is not null, has version 3
+// and at least one subgraph; every other optional field may still be null.
 Result<const schema::Model*> open_tflite(std::span<const std::byte> bytes, std::string_view name);
 
 // The elements of a vector in the file, or none where it is absent. The verifier checks alignment

@@ -132,6 +132,14 @@ Result<std::vector<std::byte>> read_file_bytes(const std::filesystem::path& path
 }
 
 Result<Graph> read_tflite_file(const std::filesystem::path& path) {
+  // Before the bytes are asked for: a sparse file of any size takes no room on the disk.
+  std::error_code error;
+  const uintmax_t size = std::filesystem::file_size(path, error);
+  if (!error) {
+    if (auto status = check_file_size(size, path.string()); !status) {
+      return tl::unexpected(status.error());
+    }
+  }
   auto bytes = read_file_bytes(path);
   if (!bytes) return tl::unexpected(bytes.error());
   const auto owner = std::make_shared<const std::vector<std::byte>>(std::move(*bytes));

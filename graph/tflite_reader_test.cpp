@@ -193,6 +193,27 @@ TEST(TfliteReader, RefusesSmallFilesThatUnfoldIntoLargeGraphs) {
   EXPECT_THAT(graph.error().message, HasSubstr("share lists that are far longer than the file"));
 }
 
+// Each operator that is left to the host would explain itself with the whole of one long shape.
+TEST(TfliteReader, RefusesSmallFilesThatUnfoldIntoLongMessages) {
+  const auto graph =
+      read_changed([](schema::ModelT& m) { tensor_named(m, "image").shape.assign(100'000, 1); });
+  ASSERT_FALSE(graph);
+  EXPECT_THAT(graph.error().message, HasSubstr("100000 dimensions, at most 32 are read"));
+  EXPECT_LT(graph.error().message.size(), 1000u);
+}
+
+TEST(TfliteReader, RefusesFilesOfTwoGibibytesUnread) {
+  const std::filesystem::path path =
+      std::filesystem::path(::testing::TempDir()) / "lockstep_tflite_reader_test_huge.tflite";
+  std::ofstream(path, std::ios::binary) << "not a model";
+  std::filesystem::resize_file(path, uintmax_t{1} << 31);  // sparse: takes no room on the disk
+  const auto graph = read_tflite_file(path);
+  std::filesystem::remove(path);
+  ASSERT_FALSE(graph);
+  EXPECT_EQ(graph.error().code, ErrorCode::kUnsupported);
+  EXPECT_THAT(graph.error().message, HasSubstr("2 GiB"));
+}
+
 // ---- Operators that are left to the host ----
 
 struct LeftToTheHost {

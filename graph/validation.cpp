@@ -63,6 +63,10 @@ Status validate_tensor(const Graph& graph, size_t index) {
   if (!count) {
     return invalid(graph, "{}: the shape is negative or too large", describe_tensor(graph, index));
   }
+  if (tensor.shape.size() > kMaximumRank) {
+    return invalid(graph, "{}: {} dimensions, at most {} are read", describe_tensor(graph, index),
+                   tensor.shape.size(), kMaximumRank);
+  }
   if (!tensor.shape_signature.empty()) {
     bool fits = tensor.shape_signature.size() == tensor.shape.size();
     for (size_t i = 0; fits && i < tensor.shape.size(); ++i) {

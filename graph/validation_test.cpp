@@ -69,6 +69,8 @@ const std::vector<Mistake> kMistakes = {
        g.tensors[kSpare].shape = {1 << 20, 1 << 20};
      },
      "the shape is negative or too large"},
+    {"TooManyDimensions", [](Graph& g) { g.tensors[kSpare].shape.assign(33, 1); },
+     "33 dimensions, at most 32 are read"},
     {"SignatureOfAnotherRank",
      [](Graph& g) {
        g.tensors[kSpare].shape_signature = {-1, -1};

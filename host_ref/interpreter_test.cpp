@@ -71,6 +71,9 @@ TEST(Interpreter, RefusesGraphsThatCannotRun) {
   auto reversed = network.lowered();
   std::swap(reversed.operators[0], reversed.operators[1]);
   EXPECT_FALSE(Interpreter::create(reversed).has_value());
+  auto named_oddly = unfilled;
+  for (auto& tensor : named_oddly.tensors) tensor.name = "\x1b[2J";
+  EXPECT_THAT(Interpreter::create(named_oddly).error().message, HasSubstr("'?[2J'"));
   auto resized = network.lowered();
   resized.tensors[static_cast<size_t>(network.sum)].shape = {3};
   EXPECT_THAT(Interpreter::create(resized).error().message, HasSubstr("'ADD"));
@@ -82,24 +85,17 @@ TEST(Interpreter, RefusesGraphsThatCannotRun) {
   EXPECT_FALSE(Interpreter::create(astray).has_value());
 }
 
-// Whatever the lowering accepts, the interpreter can run.
 TEST(Interpreter, RunsEverySampleUnderEveryContract) {
-  int32_t runs = 0;
   for (const graph::Graph& sample : graph::testing::sample_graphs()) {
     for (const Contract contract : numerics::kAllContracts) {
       SCOPED_TRACE(sample.name);
       const auto lowered = graph::lower(sample, contract);
-      if (!lowered) {
-        EXPECT_EQ(lowered.error().code, ErrorCode::kUnsupported) << lowered.error().message;
-        continue;
-      }
+      ASSERT_TRUE(lowered.has_value()) << lowered.error().message;
       auto interpreter = Interpreter::create(*lowered);
       ASSERT_TRUE(interpreter.has_value()) << interpreter.error().message;
       EXPECT_TRUE(interpreter->run().has_value());
-      ++runs;
     }
   }
-  EXPECT_GT(runs, 0);
 }
 
 TEST(Interpreter, ReshapesAnyType) {

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <random>
@@ -680,6 +681,36 @@ TEST_P(TfliteOracleTest, Quantizations) {
       compare(builder.build({y, builder.dequantize(y)}), {bytes});
     }
   }
+}
+
+// The engine's own C API reads behind its list of inputs when it is asked for one that is not
+// there.
+TEST(TfliteInterpreter, RefusesInputsThatTheModelDoesNotHave) {
+  const char* path = std::getenv("LOCKSTEP_TFLITE_LIBRARY");
+  if (path == nullptr || *path == '\0') {
+    GTEST_SKIP() << "LOCKSTEP_TFLITE_LIBRARY names no engine";
+  }
+  const auto library = TfliteLibrary::load(path);
+  ASSERT_TRUE(library.has_value()) << library.error().message;
+  GraphBuilder builder;
+  const int32_t x = builder.input("x", DataType::kInt8, {4}, per_tensor(1.0f));
+  const auto file =
+      graph::write_tflite(builder.build({builder.unary(UnaryKind::kRelu, x, per_tensor(1.0f))}));
+  ASSERT_TRUE(file.has_value()) << file.error().message;
+  const auto interpreter = TfliteInterpreter::create(*library, *file, {});
+  ASSERT_TRUE(interpreter.has_value()) << interpreter.error().message;
+  const std::array<int32_t, 1> shape = {8};
+  for (const size_t index : {size_t{1}, size_t{1'000'000}}) {
+    const Status set = (*interpreter)->set_input(index, Bytes(4));
+    const Status resized = (*interpreter)->resize_input(index, shape);
+    ASSERT_FALSE(set.has_value());
+    ASSERT_FALSE(resized.has_value());
+    EXPECT_EQ(set.error().code, ErrorCode::kInvalidArgument);
+    EXPECT_EQ(resized.error().code, ErrorCode::kInvalidArgument);
+  }
+  EXPECT_TRUE((*interpreter)->set_input(0, Bytes(4)).has_value());
+  EXPECT_TRUE((*interpreter)->resize_input(0, shape).has_value());
+  EXPECT_FALSE((*interpreter)->set_input(0, Bytes(4)).has_value());
 }
 
 }  // namespace

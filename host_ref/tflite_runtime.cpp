@@ -209,10 +209,8 @@ class LoadedInterpreter final : public TfliteInterpreter {
   }
 
   Status set_input(size_t index, std::span<const std::byte> bytes) override {
+    if (Status status = check_input(index); !status) return status;
     TensorHandle* tensor = library_->input_tensor(interpreter_, static_cast<int32_t>(index));
-    if (tensor == nullptr) {
-      return make_error(ErrorCode::kInvalidArgument, "the model has no input {}", index);
-    }
     if (library_->tensor_bytes(tensor) != bytes.size()) {
       return make_error(ErrorCode::kInvalidArgument, "input {} has {} bytes, given were {}", index,
                         library_->tensor_bytes(tensor), bytes.size());
@@ -224,6 +222,7 @@ class LoadedInterpreter final : public TfliteInterpreter {
   }
 
   Status resize_input(size_t index, std::span<const int32_t> shape) override {
+    if (Status status = check_input(index); !status) return status;
     if (library_->resize_input(interpreter_, static_cast<int32_t>(index), shape.data(),
                                static_cast<int32_t>(shape.size())) != kOk) {
       return failure("cannot resize an input");
@@ -237,6 +236,13 @@ class LoadedInterpreter final : public TfliteInterpreter {
   }
 
  private:
+  // The library itself does not look whether an index is one of its inputs'.
+  Status check_input(size_t index) const {
+    if (index < input_count()) return {};
+    return make_error(ErrorCode::kInvalidArgument, "the model has no input {}: it has {}", index,
+                      input_count());
+  }
+
   Status create_delegate(const TfliteOptions& options) {
     if (options.use_xnnpack) {
       if (library_->xnnpack_create == nullptr || library_->xnnpack_delete == nullptr) {

@@ -42,7 +42,8 @@ struct TfliteOptions {
   PluginSettings plugin;
 };
 
-// What the runtime says of one of its tensors. `data` is valid until the next invoke().
+// What the runtime says of one of its tensors. `data` is valid until the next invoke() or
+// resize_input().
 struct TfliteTensorView {
   std::string name;
   graph::DataType type = graph::DataType::kOther;
@@ -62,12 +63,14 @@ class TfliteInterpreter {
 
   virtual size_t input_count() const = 0;
   virtual size_t output_count() const = 0;
+  // Precondition of both: the index is below the count.
   virtual TfliteTensorView input(size_t index) const = 0;
   virtual TfliteTensorView output(size_t index) const = 0;
 
-  // Sizes must match exactly.
+  // Sizes must match exactly. kInvalidArgument where they do not, or there is no such input.
   virtual Status set_input(size_t index, std::span<const std::byte> bytes) = 0;
-  // Gives input `index` a new shape and allocates again.
+  // Gives input `index` a new shape and allocates again. kInvalidArgument where there is no such
+  // input, kInvalidModel where the network cannot follow.
   virtual Status resize_input(size_t index, std::span<const int32_t> shape) = 0;
   virtual Status invoke() = 0;
 };

@@ -27,8 +27,8 @@ struct ChannelScale {
   friend constexpr bool operator==(ChannelScale, ChannelScale) = default;
 };
 
-/// Whether every rounding expresses this scale without saturating: finite, not negative, and below
-/// 2^30 (a real one is rarely above 1). Lowering refuses a network with any other scale.
+/// Whether every rounding expresses this scale to its usual precision: finite, not negative, and
+/// below 2^30 (a real one is rarely above 1). Lowering refuses a network with any other scale.
 constexpr bool is_usable_scale(double real_scale) {
   constexpr double kTwoToThe30 = 1073741824.0;
   return real_scale >= 0.0 && real_scale < kTwoToThe30;

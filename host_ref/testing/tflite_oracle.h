@@ -24,7 +24,7 @@ struct EngineTensor {
   std::vector<std::byte> bytes;
 };
 
-// Immutable after load(); run() may be called from several threads. Beware: the engine aborts the
+// Immutable; run() may be called from several threads. Beware: the engine aborts the
 // process on some models that it does not like.
 class TfliteOracle {
  public:
