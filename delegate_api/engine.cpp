@@ -37,8 +37,9 @@ std::vector<std::string> find_unavailable(const graph::Graph& graph, numerics::C
       return input != graph::kAbsentTensor && !available[static_cast<size_t>(input)];
     });
     if (missing != op.inputs.end()) {
-      reasons[index] = fmt::format("its input '{}' is not available",
-                                   graph.tensors[static_cast<size_t>(*missing)].name);
+      reasons[index] =
+          fmt::format("its input '{}' is not available",
+                      graph::printable(graph.tensors[static_cast<size_t>(*missing)].name));
     } else if (const auto lowered = graph::lower_operator(graph, index, contract); !lowered) {
       reasons[index] = stated_reason(graph, index, lowered.error());
     }
@@ -213,7 +214,8 @@ Status ScheduledEngine::allocate(int32_t tensor) {
   const auto count = graph::element_count(described.shape);
   if (!count) {
     return make_error(ErrorCode::kInvalidModel, "'{}': tensor '{}' has the impossible shape {}",
-                      graph_.name, described.name, graph::shape_to_string(described.shape));
+                      graph_.name, graph::printable(described.name),
+                      graph::shape_to_string(described.shape));
   }
   buffers_[static_cast<size_t>(tensor)].resize(static_cast<size_t>(*count) * element_size);
   return {};
@@ -255,7 +257,8 @@ Status ScheduledEngine::set_input(size_t index, std::span<const std::byte> bytes
   if (bytes.size() != buffer.size()) {
     return make_error(ErrorCode::kInvalidArgument,
                       "input {} of '{}' ('{}', {} {}) takes {} bytes, got {}", index, graph_.name,
-                      tensor_at(tensor).name, graph::data_type_name(tensor_at(tensor).type),
+                      graph::printable(tensor_at(tensor).name),
+                      graph::data_type_name(tensor_at(tensor).type),
                       graph::shape_to_string(tensor_at(tensor).shape), buffer.size(), bytes.size());
   }
   if (!bytes.empty()) {
@@ -318,13 +321,17 @@ Result<std::span<const std::byte>> ScheduledEngine::tensor(int32_t tensor) const
     const std::vector<int32_t>& outputs = graph_.operators[index].outputs;
     if (!unavailable_[index].empty() &&
         std::find(outputs.begin(), outputs.end(), tensor) != outputs.end()) {
-      return make_error(ErrorCode::kUnsupported, "'{}' is unavailable, {}: {}", described.name,
-                        graph::describe_operator(graph_, index), unavailable_[index]);
+      return make_error(ErrorCode::kUnsupported, "'{}' is unavailable, {}: {}",
+                        graph::printable(described.name), graph::describe_operator(graph_, index),
+                        unavailable_[index]);
     }
+  }
+  if (graph::element_count(described.shape) == 0) {
+    return std::span<const std::byte>();
   }
   return make_error(ErrorCode::kInvalidArgument,
                     "'{}' of '{}' was not kept; ask for all tensors when the engine is made",
-                    described.name, graph_.name);
+                    graph::printable(described.name), graph_.name);
 }
 
 std::vector<OperatorReport> ScheduledEngine::operators() const {

@@ -203,6 +203,18 @@ TEST(Engine, ABatchIsTheSameAsItsImagesOneByOne) {
   EXPECT_EQ(outputs, expected);
 }
 
+TEST(Engine, ATensorWithoutElementsIsThereAndEmpty) {
+  GraphBuilder builder("empty");
+  const int32_t input = builder.input("x", graph::DataType::kInt8, {0, 4}, per_tensor(0.5f));
+  const auto engine = create(builder.build({input}), fake_device());
+  ASSERT_TRUE(engine);
+  EXPECT_TRUE(engine->set_input(0, {}));
+  ASSERT_TRUE(engine->run());
+  const auto output = engine->output(0);
+  ASSERT_TRUE(output) << output.error().message;
+  EXPECT_TRUE(output->empty());
+}
+
 TEST(Engine, WrongSizesAndIndicesAreRefused) {
   const auto engine = create(graph::testing::sample_network(), nullptr);
   EXPECT_FALSE(engine->set_input(0, Bytes(3)));

@@ -41,6 +41,10 @@ if have_command ccache; then
   export CCACHE_BASEDIR="$repository" CCACHE_NOHASHDIR=true
 fi
 export_environment
+# CMake keeps what it was told first: these can have come, or changed, since.
+for variable in LOCKSTEP_MODELS_DIR LOCKSTEP_TFLITE_INCLUDE_DIR; do
+  [[ -z "${!variable:-}" ]] || cmake_arguments=("-D$variable=${!variable}" "${cmake_arguments[@]}")
+done
 
 cd "$repository"
 configuration="$preset ${cmake_arguments[*]} $(sha256sum CMakePresets.json)"

@@ -7,6 +7,7 @@
 #include "graph/graph.h"
 #include "tools/command.h"
 #include "tools/image.h"
+#include "tools/json_output.h"
 #include "tools/network_inputs.h"
 #include "tools/placement.h"
 #include "tools/predictions.h"
@@ -152,7 +153,7 @@ Result<int> run_demo(DemoOptions& options) {
                                 {"tensors_compared", verification->tensors.size()},
                                 {"tensors_equal", verification->equal_tensors()},
                                 {"predictions", predictions}};
-    fmt::print("{}\n", report.dump(2));
+    print_json(report);
   } else {
     print_placement(verification->placement);
     fmt::print("\nlatency     {:.1f} ms with the delegate, {:.1f} ms without (medians of {})\n",

@@ -5,6 +5,7 @@
 
 #include "backend/registry.h"
 #include "tools/command.h"
+#include "tools/json_output.h"
 #include "tools/table.h"
 
 namespace lockstep::tools {
@@ -38,7 +39,7 @@ int run_devices(const DevicesOptions& options) {
   if (options.json) {
     nlohmann::json list = nlohmann::json::array();
     for (size_t i = 0; i < devices.size(); ++i) list.push_back(to_json(i, devices[i]));
-    fmt::print("{}\n", nlohmann::json{{"devices", list}, {"problems", problems}}.dump(2));
+    print_json({{"devices", list}, {"problems", problems}});
     return kSuccess;
   }
   Table table({{.title = "index", .align = Align::kRight},

@@ -8,6 +8,7 @@
 #include "graph/tflite_reader.h"
 #include "tools/command.h"
 #include "tools/engine_options.h"
+#include "tools/json_output.h"
 #include "tools/table.h"
 
 namespace lockstep::tools {
@@ -104,8 +105,8 @@ void print_borders(const graph::Graph& graph, std::string_view title,
                    const std::vector<int32_t>& tensors) {
   for (const int32_t index : tensors) {
     const graph::Tensor& tensor = graph.tensors[static_cast<size_t>(index)];
-    fmt::print("{:<9} '{}' {} {}\n", title, tensor.name, describe_tensor(graph, index),
-               describe_quantization(tensor.quantization));
+    fmt::print("{:<9} '{}' {} {}\n", title, graph::printable(tensor.name),
+               describe_tensor(graph, index), describe_quantization(tensor.quantization));
   }
 }
 
@@ -158,7 +159,7 @@ Result<int> run_inspect(const InspectOptions& options) {
   const auto plans = plan_devices(options, *graph);
   if (!plans) return tl::unexpected(plans.error());
   if (options.json) {
-    fmt::print("{}\n", to_json(*graph, *plans).dump(2));
+    print_json(to_json(*graph, *plans));
     return kSuccess;
   }
   fmt::print("{}\n", graph->name);
@@ -176,9 +177,8 @@ void add_inspect_command(CLI::App& app, int& exit_code) {
   CLI::App& command = *app.add_subcommand(
       "inspect", "Show operators, shapes and quantization, and what each device would take");
   command.add_option("MODEL", options->model, ".tflite file")->required()->check(CLI::ExistingFile);
-  options->device.add_options(command);
+  options->device.add_options(command, "every device of this machine");
   command.add_flag("--json", options->json, "Print JSON");
-  command.footer("Without --device, every device of this machine is asked.");
   command.callback([options, &exit_code] { exit_code = finish("inspect", run_inspect(*options)); });
 }
 

@@ -1,4 +1,5 @@
 // The program as a user meets it: exit codes, messages, JSON.
+#include <flatbuffers/flatbuffers.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -6,6 +7,7 @@
 
 #include <array>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -22,6 +24,7 @@ namespace {
 using graph::testing::GraphBuilder;
 using graph::testing::per_tensor;
 using testing::HasSubstr;
+using testing::Not;
 
 struct Outcome {
   int exit_code = -1;
@@ -29,7 +32,7 @@ struct Outcome {
 };
 
 Outcome lockstep(const std::string& arguments) {
-  const std::string command = std::string(LOCKSTEP_PROGRAM) + " " + arguments + " 2>&1";
+  const std::string command = "'" LOCKSTEP_PROGRAM "' " + arguments + " 2>&1";
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> pipe(popen(command.c_str(), "r"),
                                                              [](std::FILE*) { return 0; });
   Outcome outcome;
@@ -72,6 +75,11 @@ class CommandLine : public testing::Test {
     std::ofstream file(folder_ / name, std::ios::binary);
     file.write(reinterpret_cast<const char*>(bytes.data()),
                static_cast<std::streamsize>(bytes.size()));
+  }
+  void write_network(const std::string& name, const graph::Graph& graph) const {
+    const auto bytes = graph::write_tflite(graph);
+    ASSERT_TRUE(bytes) << bytes.error().message;
+    write(name, *bytes);
   }
   std::string path(const std::string& name) const { return (folder_ / name).string(); }
 
@@ -135,6 +143,97 @@ TEST_F(CommandLine, ASeedMeansTheSameTensorsEveryTime) {
   EXPECT_NE(digest("--seed 5 "), digest("--seed 6 "));
 }
 
+TEST_F(CommandLine, NamesThatAreNotUtf8LeaveTheJsonWhole) {
+  GraphBuilder builder("latin");
+  const int32_t input =
+      builder.input("caf\xe9\x1b[31m", graph::DataType::kInt8, {1, 4}, per_tensor(0.5f));
+  write_network("latin.tflite", builder.build({builder.add(input, input, per_tensor(0.5f))}));
+  for (const char* command : {"run --all-tensors", "inspect"}) {
+    const Outcome outcome =
+        lockstep(std::string(command) + " --device ref --json " + path("latin.tflite"));
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.text;
+    EXPECT_FALSE(nlohmann::json::parse(outcome.text, nullptr, false).is_discarded()) << command;
+  }
+  EXPECT_THAT(lockstep("inspect --device ref " + path("latin.tflite")).text, Not(HasSubstr("\x1b")))
+      << "a name must not command the terminal";
+}
+
+// Our writer writes no such file: one of a MUL is changed, by the position of fields in the schema.
+TEST_F(CommandLine, AnOperatorMayLackAnOutput) {
+  GraphBuilder builder("lacking");
+  const int32_t input = builder.input("x", graph::DataType::kInt8, {1, 4}, per_tensor(0.5f));
+  const int32_t product = builder.mul(input, input, per_tensor(0.5f));
+  auto file = graph::write_tflite(builder.build({product}));
+  ASSERT_TRUE(file) << file.error().message;
+  const auto field = [](int position) {
+    return static_cast<flatbuffers::voffset_t>(4 + 2 * position);
+  };
+  using Tables = flatbuffers::Vector<flatbuffers::Offset<flatbuffers::Table>>;
+  using Indices = flatbuffers::Vector<int32_t>;
+  auto* const model = flatbuffers::GetMutableRoot<flatbuffers::Table>(file->data());
+  auto* const code = model->GetPointer<Tables*>(field(1))->GetMutableObject(0);
+  constexpr int32_t kNotUnderstood = 120;
+  ASSERT_TRUE(code->SetField<int32_t>(field(3), kNotUnderstood, 0));
+  auto* const subgraph = model->GetPointer<Tables*>(field(2))->GetMutableObject(0);
+  subgraph->GetPointer<Indices*>(field(2))->Mutate(0, input);
+  auto* const op = subgraph->GetPointer<Tables*>(field(3))->GetMutableObject(0);
+  op->GetPointer<Indices*>(field(2))->Mutate(0, graph::kAbsentTensor);
+  write("lacking.tflite", *file);
+
+  const Outcome outcome =
+      lockstep("run --device ref --all-tensors --json " + path("lacking.tflite"));
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.text;
+  const auto report = nlohmann::json::parse(outcome.text, nullptr, false);
+  ASSERT_FALSE(report.is_discarded()) << outcome.text;
+  EXPECT_EQ(report.at("unavailable_operators"), 1);
+  EXPECT_EQ(report.at("tensors").size(), 0u);
+}
+
+TEST_F(CommandLine, ABatchIsOfAllInputsTogether) {
+  GraphBuilder builder("pair");
+  const int32_t left = builder.input("a", graph::DataType::kInt8, {1, 4}, per_tensor(0.5f));
+  const int32_t right = builder.input("b", graph::DataType::kInt8, {1, 4}, per_tensor(0.5f));
+  write_network("pair.tflite",
+                builder.build({builder.concatenation({left, right}, 1, per_tensor(0.5f))}));
+  const Outcome outcome = lockstep("run --device ref --batch 3 --json " + path("pair.tflite"));
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.text;
+  const auto report = nlohmann::json::parse(outcome.text, nullptr, false);
+  ASSERT_FALSE(report.is_discarded()) << outcome.text;
+  EXPECT_EQ(report.at("tensors")[0].at("shape"), nlohmann::json({3, 8}));
+}
+
+TEST_F(CommandLine, LabelsNameTheClassesInJsonToo) {
+  GraphBuilder builder("classes");
+  const int32_t input = builder.input("x", graph::DataType::kInt8, {1, 2}, per_tensor(0.5f));
+  write_network("classes.tflite", builder.build({builder.add(input, input, per_tensor(1.0f))}));
+  write("input.bin", {std::byte{1}, std::byte{9}});
+  std::ofstream(folder_ / "labels.txt") << "cat\ndog\n";
+  const std::string arguments = "run --device ref --input " + path("input.bin") + " --labels " +
+                                path("labels.txt") + " " + path("classes.tflite");
+  EXPECT_THAT(lockstep(arguments).text, HasSubstr("9.0000  dog"));
+  const auto report = nlohmann::json::parse(lockstep(arguments + " --json").text, nullptr, false);
+  ASSERT_FALSE(report.is_discarded());
+  EXPECT_EQ(report.at("predictions")[0].at("label"), "dog");
+  EXPECT_EQ(report.at("predictions")[0].at("score"), 9.0);
+}
+
+TEST_F(CommandLine, VerifyingOnADeviceThatIsNotThereProvesNothing) {
+  if (std::getenv("LOCKSTEP_TFLITE_LIBRARY") == nullptr) {
+    GTEST_SKIP() << "LOCKSTEP_TFLITE_LIBRARY is not set";
+  }
+  GraphBuilder builder("sum");
+  const int32_t input = builder.input("x", graph::DataType::kInt8, {1, 4}, per_tensor(0.5f));
+  write_network("sum.tflite", builder.build({builder.add(input, input, per_tensor(0.5f))}));
+  EXPECT_EQ(lockstep("verify --device ref " + path("sum.tflite")).exit_code, 0);
+  const Outcome outcome = lockstep("verify --device nothing-like-this " + path("sum.tflite"));
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_THAT(outcome.text, HasSubstr("lockstep verify: no device is 'nothing-like-this'"));
+}
+
+TEST_F(CommandLine, OutputThatCannotBeWrittenIsAnError) {
+  EXPECT_EQ(lockstep("devices --json > /dev/full").exit_code, 2);
+}
+
 TEST_F(CommandLine, InputFilesMustHaveTheInputsSize) {
   write("input.bin", std::vector<std::byte>(6 * 6 * 3, std::byte{7}));
   write("short.bin", std::vector<std::byte>(5));
@@ -177,11 +276,11 @@ TEST_F(CommandLine, DevicesAlwaysListsTheReference) {
 
 TEST_F(CommandLine, WithoutAnyDriverEverythingStillWorksOnTheReference) {
   const std::string no_driver = "VK_DRIVER_FILES=/nonexistent VK_ICD_FILENAMES=/nonexistent ";
-  const std::string command = no_driver + LOCKSTEP_PROGRAM + " run --device ref " +
+  const std::string command = no_driver + "'" LOCKSTEP_PROGRAM "' run --device ref " +
                               path("small.tflite") + " > /dev/null 2>&1";
   EXPECT_EQ(std::system(command.c_str()), 0);
   const std::string without_device =
-      no_driver + LOCKSTEP_PROGRAM + " run " + path("small.tflite") + " > /dev/null 2>&1";
+      no_driver + "'" LOCKSTEP_PROGRAM "' run " + path("small.tflite") + " > /dev/null 2>&1";
   const int status = std::system(without_device.c_str());
   ASSERT_TRUE(WIFEXITED(status));
   EXPECT_EQ(WEXITSTATUS(status), 2) << "asked for a device, and there is none";

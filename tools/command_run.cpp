@@ -1,7 +1,9 @@
 // lockstep run MODEL: one network in our own engine.
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cctype>
 #include <fstream>
+#include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -9,6 +11,7 @@
 #include "graph/tflite_reader.h"
 #include "tools/command.h"
 #include "tools/engine_options.h"
+#include "tools/json_output.h"
 #include "tools/network_inputs.h"
 #include "tools/predictions.h"
 #include "tools/table.h"
@@ -101,12 +104,21 @@ std::vector<int32_t> tensors_to_report(const graph::Graph& graph, bool all) {
   if (!all) return graph.outputs;
   std::vector<int32_t> tensors;
   for (const graph::Operator& op : graph.operators) {
-    tensors.insert(tensors.end(), op.outputs.begin(), op.outputs.end());
+    std::copy_if(op.outputs.begin(), op.outputs.end(), std::back_inserter(tensors),
+                 [](int32_t output) { return output != graph::kAbsentTensor; });
   }
   return tensors;
 }
 
-Status print_predictions(const delegate::Engine& engine, const std::filesystem::path& labels_path) {
+// A class that a classifier thinks likely.
+struct Prediction {
+  std::string label;
+  float score = 0;
+};
+
+// The likeliest classes, best first; none where the network is no classifier.
+Result<std::vector<Prediction>> predictions_of(const delegate::Engine& engine,
+                                               const std::filesystem::path& labels_path) {
   const auto labels = Labels::read(labels_path);
   if (!labels) return tl::unexpected(labels.error());
   std::vector<OutputValues> outputs;
@@ -119,18 +131,19 @@ Status print_predictions(const delegate::Engine& engine, const std::filesystem::
     outputs.push_back(std::move(*values));
   }
   constexpr size_t kShown = 5;
+  std::vector<Prediction> predictions;
   if (const auto classes = classifications_of(outputs, kShown)) {
-    fmt::print("\n");
     for (const Classification& classification : *classes) {
-      fmt::print("{:8.4f}  {}\n", classification.score, labels->name(classification.class_id));
+      predictions.push_back({labels->name(classification.class_id), classification.score});
     }
   }
-  return {};
+  return predictions;
 }
 
 nlohmann::json to_json(const RunOptions& options, const delegate::Engine& engine,
                        const std::string& device, const std::vector<double>& milliseconds,
-                       const std::vector<TensorDump>& dumps) {
+                       const std::vector<TensorDump>& dumps,
+                       const std::vector<Prediction>& predictions) {
   nlohmann::json operators = nlohmann::json::array();
   for (const delegate::OperatorReport& op : engine.operators()) {
     operators.push_back({{"name", op.name},
@@ -151,6 +164,10 @@ nlohmann::json to_json(const RunOptions& options, const delegate::Engine& engine
                        {"digest", fmt::format("{:016x}", dump.digest)},
                        {"file", dump.file}});
   }
+  nlohmann::json classes = nlohmann::json::array();
+  for (const Prediction& prediction : predictions) {
+    classes.push_back({{"label", prediction.label}, {"score", prediction.score}});
+  }
   const delegate::EngineStatistics statistics = engine.statistics();
   return {{"model", options.model.string()},
           {"device", device},
@@ -166,11 +183,13 @@ nlohmann::json to_json(const RunOptions& options, const delegate::Engine& engine
           {"constant_bytes", statistics.device.constant_bytes},
           {"problems", engine.problems()},
           {"operators", std::move(operators)},
-          {"tensors", std::move(tensors)}};
+          {"tensors", std::move(tensors)},
+          {"predictions", std::move(classes)}};
 }
 
 void print_report(const delegate::Engine& engine, const std::string& device,
-                  const std::vector<double>& milliseconds, const std::vector<TensorDump>& dumps) {
+                  const std::vector<double>& milliseconds, const std::vector<TensorDump>& dumps,
+                  const std::vector<Prediction>& predictions) {
   const delegate::EngineStatistics statistics = engine.statistics();
   fmt::print("device      {}\n", device);
   fmt::print("operators   {} on the device in {} {}, {} on the host, {} not computed\n",
@@ -192,7 +211,10 @@ void print_report(const delegate::Engine& engine, const std::string& device,
                    graph::shape_to_string(tensor.shape),
                    dump.status == "ok" ? fmt::format("{:016x}", dump.digest) : dump.status});
   }
-  fmt::print("\n{}", table.to_string());
+  fmt::print("\n{}{}", table.to_string(), predictions.empty() ? "" : "\n");
+  for (const Prediction& prediction : predictions) {
+    fmt::print("{:8.4f}  {}\n", prediction.score, prediction.label);
+  }
 }
 
 Result<int> run_network(const RunOptions& options) {
@@ -201,13 +223,15 @@ Result<int> run_network(const RunOptions& options) {
   auto graph = graph::read_tflite_file(options.model);
   if (!graph) return tl::unexpected(graph.error());
   if (options.batch > 0) {
-    for (const int32_t input : std::vector<int32_t>(graph->inputs)) {
+    std::vector<graph::ResizedInput> resized;
+    for (const int32_t input : graph->inputs) {
       graph::Shape shape = graph->tensors[static_cast<size_t>(input)].shape;
       if (shape.empty()) continue;
       shape[0] = options.batch;
-      if (Status status = graph::resize_input(*graph, input, shape); !status) {
-        return tl::unexpected(status.error());
-      }
+      resized.push_back({input, std::move(shape)});
+    }
+    if (Status status = graph::resize_inputs(*graph, resized); !status) {
+      return tl::unexpected(status.error());
     }
   }
   const auto device = options.device.open();
@@ -233,16 +257,14 @@ Result<int> run_network(const RunOptions& options) {
   const auto dumps =
       dump_tensors(**engine, tensors_to_report(*graph, options.all_tensors), options.output);
   if (!dumps) return tl::unexpected(dumps.error());
+  auto predictions = options.labels.empty() ? Result<std::vector<Prediction>>()
+                                            : predictions_of(**engine, options.labels);
+  if (!predictions) return tl::unexpected(predictions.error());
   const std::string device_name = (*device)->description().name;
   if (options.json) {
-    fmt::print("{}\n", to_json(options, **engine, device_name, milliseconds, *dumps).dump(2));
-    return kSuccess;
-  }
-  print_report(**engine, device_name, milliseconds, *dumps);
-  if (!options.labels.empty()) {
-    if (Status status = print_predictions(**engine, options.labels); !status) {
-      return tl::unexpected(status.error());
-    }
+    print_json(to_json(options, **engine, device_name, milliseconds, *dumps, *predictions));
+  } else {
+    print_report(**engine, device_name, milliseconds, *dumps, *predictions);
   }
   return kSuccess;
 }
@@ -253,7 +275,7 @@ void add_run_command(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<RunOptions>();
   CLI::App& command = *app.add_subcommand("run", "Run a network in Lockstep's own engine");
   command.add_option("MODEL", options->model, ".tflite file")->required()->check(CLI::ExistingFile);
-  options->device.add_options(command);
+  options->device.add_options(command, "LOCKSTEP_DEVICE, else the best");
   options->inputs.add_options(command);
   command.add_option("--labels", options->labels, "Names of a classifier's classes, one a line")
       ->check(CLI::ExistingFile);

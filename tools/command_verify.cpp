@@ -5,6 +5,7 @@
 
 #include "graph/graph.h"
 #include "tools/command.h"
+#include "tools/json_output.h"
 #include "tools/network_inputs.h"
 #include "tools/placement.h"
 #include "tools/table.h"
@@ -99,7 +100,7 @@ Result<int> run_verify(VerifyOptions& options) {
   if (!verification) return tl::unexpected(verification.error());
 
   if (options.json) {
-    fmt::print("{}\n", to_json(options, *model, *verification).dump(2));
+    print_json(to_json(options, *model, *verification));
   } else {
     print_placement(verification->placement);
     print_differences(*model, *verification);

@@ -6,9 +6,9 @@
 
 namespace lockstep::tools {
 
-void DeviceSelection::add_options(CLI::App& command) {
+void DeviceSelection::add_options(CLI::App& command, const std::string& default_device) {
   command.add_option("--device", device,
-                     "Device name, index or 'ref' (default: LOCKSTEP_DEVICE, else the best)");
+                     "Device name, index or 'ref' (default: " + default_device + ")");
   command
       .add_option("--numerics", numerics,
                   "Whose rounding to reproduce: tflite, litert, reference or single")

@@ -19,8 +19,8 @@ struct DeviceSelection {
   std::string numerics = "tflite";
   backend::DeviceOptions options;
 
-  // Adds --device, --numerics, --mask and --cache-dir.
-  void add_options(CLI::App& command);
+  // Adds --device, --numerics, --mask and --cache-dir. `default_device` is what help calls it.
+  void add_options(CLI::App& command, const std::string& default_device);
 
   Result<std::shared_ptr<backend::Device>> open() const;
   Result<numerics::Contract> contract() const;

@@ -79,11 +79,13 @@ Status write_png(const Image& image, const std::filesystem::path& path) {
   partial += ".partial";
   if (stbi_write_png(partial.c_str(), image.width, image.height, kRgb, image.pixels.data(),
                      image.width * kRgb) == 0) {
-    return make_error(ErrorCode::kInvalidArgument, "cannot write '{}'", partial.string());
+    return make_error(ErrorCode::kInvalidArgument, "cannot write '{}'", path.string());
   }
   std::error_code error;
   std::filesystem::rename(partial, path, error);
   if (error) {
+    std::error_code ignored;
+    std::filesystem::remove(partial, ignored);
     return make_error(ErrorCode::kInvalidArgument, "cannot write '{}': {}", path.string(),
                       error.message());
   }

@@ -30,6 +30,14 @@ TEST(Image, PngRoundTripKeepsEveryPixel) {
   std::filesystem::remove(path);
 }
 
+TEST(Image, APictureThatCannotBeWrittenLeavesNothingBehind) {
+  const auto folder = std::filesystem::path(testing::TempDir()) / "lockstep_image_test_folder";
+  std::filesystem::create_directories(folder);
+  EXPECT_FALSE(write_png(checkered(5, 3), folder));
+  EXPECT_FALSE(std::filesystem::exists(folder.string() + ".partial"));
+  std::filesystem::remove_all(folder);
+}
+
 TEST(Image, FilesThatAreNoImagesAreRefusedByName) {
   const auto path = std::filesystem::path(testing::TempDir()) / "lockstep_not_an_image.png";
   std::ofstream(path) << "no picture";
@@ -75,8 +83,10 @@ TEST(Image, InputsThatAreNoImagesAreRefused) {
 TEST(Image, DrawingStaysInsideTheImage) {
   Image image = checkered(20, 20);
   draw_rectangle(image, -10, -10, 100, 100, 3, Color{1, 2, 3});
+  EXPECT_EQ(image.pixels, checkered(20, 20).pixels) << "all edges are outside";
   draw_label(image, 15, 2, 2, "person \xc3\xa9 99%", Color{4, 5, 6});
   EXPECT_EQ(image.pixels.size(), 20u * 20 * 3);
+  EXPECT_EQ(image.pixels.front(), 4) << "the label was moved into the image";
 }
 
 TEST(Image, LabelsAreLegible) {

@@ -21,7 +21,12 @@ bool is_there(const std::filesystem::path& path) {
 }  // namespace
 
 Result<std::filesystem::path> find_plugin(const std::filesystem::path& given) {
-  const auto path = given.empty() ? prefix() / "lib" / "liblockstep_tflite.so" : given;
+  std::filesystem::path path = given;
+  if (path.empty()) {
+    path = prefix() / "lib" / "liblockstep_tflite.so";
+    const auto installed = prefix() / LOCKSTEP_INSTALL_LIBRARY_FOLDER / "liblockstep_tflite.so";
+    if (!is_there(path) && is_there(installed)) path = installed;
+  }
   if (is_there(path)) return path;
   return make_error(ErrorCode::kNotFound,
                     "there is no delegate plugin at '{}'; name it with --plugin", path.string());

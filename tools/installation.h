@@ -8,7 +8,8 @@
 
 namespace lockstep::tools {
 
-// liblockstep_tflite.so: `given` if not empty, else in ../lib beside the running program's folder.
+// liblockstep_tflite.so: `given` if not empty, else in ../lib beside the running program's folder
+// or where `cmake --install` puts libraries (lib64 and the like).
 Result<std::filesystem::path> find_plugin(const std::filesystem::path& given);
 
 // libtensorflowlite_c.so: `given`, else the environment variable LOCKSTEP_TFLITE_LIBRARY, else

@@ -34,6 +34,10 @@ int main(int argc, char** argv) {
     } catch (const CLI::ParseError& error) {
       return app.exit(error) == 0 ? lockstep::tools::kSuccess : lockstep::tools::kFailure;
     }
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+      std::fprintf(stderr, "lockstep: standard output cannot be written\n");
+      return lockstep::tools::kFailure;
+    }
     return exit_code;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "lockstep: %s\n", error.what());

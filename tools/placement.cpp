@@ -35,12 +35,9 @@ std::string count_operators(const std::vector<std::string>& names) {
 
 void print_placement(const nlohmann::json& report) {
   const std::string driver = report.value("driver", "");
-  fmt::print("device      {}{}\n", report.value("device", "none"),
+  fmt::print("device      {}{}\n", report.value("device", ""),
              driver.empty() ? "" : fmt::format(" ({})", driver));
   fmt::print("numerics    {}\n", report.value("numerics", ""));
-  if (const std::string problem = report.value("problem", ""); !problem.empty()) {
-    fmt::print("problem     {}\n", problem);
-  }
   for (const auto& subgraph : report.at("subgraphs")) {
     std::vector<std::string> taken;
     for (const auto& node : subgraph.at("nodes")) {

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <fstream>
+#include <limits>
 #include <numeric>
 #include <utility>
 
@@ -140,9 +141,13 @@ std::optional<std::vector<Classification>> classifications_of(std::span<const Ou
   const std::vector<float>& values = outputs[0].values;
   std::vector<int32_t> order(values.size());
   std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&values](int32_t a, int32_t b) {
-    return values[static_cast<size_t>(a)] > values[static_cast<size_t>(b)];
-  });
+  // A NaN is no number to sort by: it comes last.
+  const auto weight = [&values](int32_t class_id) {
+    const float value = values[static_cast<size_t>(class_id)];
+    return std::isnan(value) ? -std::numeric_limits<float>::infinity() : value;
+  };
+  std::stable_sort(order.begin(), order.end(),
+                   [&weight](int32_t a, int32_t b) { return weight(a) > weight(b); });
   std::vector<Classification> best;
   for (size_t i = 0; i < std::min(count, order.size()); ++i) {
     best.push_back({.class_id = order[i], .score = values[static_cast<size_t>(order[i])]});

@@ -59,6 +59,16 @@ TEST(Predictions, OtherOutputsAreNoDetections) {
   EXPECT_FALSE(classifications_of(detector_outputs({0.5f}), 2));
 }
 
+TEST(Predictions, AClassWithoutANumberIsTheLast) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const std::vector<OutputValues> classifier{{.shape = {1, 4}, .values = {0.1f, nan, 0.9f, -1.0f}}};
+  const auto best = classifications_of(classifier, 4);
+  ASSERT_TRUE(best);
+  EXPECT_THAT(
+      *best, ElementsAre(Field(&Classification::class_id, 2), Field(&Classification::class_id, 0),
+                         Field(&Classification::class_id, 3), Field(&Classification::class_id, 1)));
+}
+
 TEST(Predictions, QuantizedOutputsBecomeRealValues) {
   graph::Tensor tensor;
   tensor.type = graph::DataType::kInt8;

@@ -18,6 +18,8 @@ void append_cell(std::string& line, const std::string& cell, size_t width, Align
 }  // namespace
 
 std::string shorten(std::string text, size_t maximum) {
+  std::replace_if(
+      text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
   constexpr std::string_view kEllipsis = "...";
   if (text.size() <= maximum || maximum <= kEllipsis.size()) return text;
   const size_t kept = maximum - kEllipsis.size();

@@ -6,7 +6,8 @@
 
 namespace lockstep::tools {
 
-// The text, its middle replaced by "..." where it is longer than `maximum`.
+// The text for one line: control characters, which names from files may hold, become '?', and the
+// middle is replaced by "..." where it is longer than `maximum`.
 std::string shorten(std::string text, size_t maximum);
 
 enum class Align : unsigned char { kLeft, kRight };

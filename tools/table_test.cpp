@@ -22,6 +22,12 @@ TEST(Table, CutsTheMiddleOfLongCells) {
   EXPECT_EQ(table.to_string(), "name\n---------\nabc...jkl\n");
 }
 
+TEST(Table, ControlCharactersCannotBreakARow) {
+  Table table({{.title = "a"}});
+  table.add_row({"x\ny\x1b"});
+  EXPECT_EQ(table.to_string(), "a\n----\nx?y?\n");
+}
+
 TEST(Table, FillsMissingCells) {
   Table table({{.title = "a"}, {.title = "b"}});
   table.add_row({"x"});

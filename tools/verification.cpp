@@ -188,6 +188,13 @@ Result<Verification> verify(const VerifiedModel& model, const EngineSettings& se
       create_pair(*library, model.bytes, *peer, plugin_options(settings, report.path()));
   if (!whole) return tl::unexpected(whole.error());
 
+  const auto placed = read_report(report.path());
+  if (!placed) return tl::unexpected(placed.error());
+  if (const std::string problem = placed->value("problem", ""); !problem.empty()) {
+    // The host alone would be compared with itself.
+    return make_error(ErrorCode::kDeviceUnavailable, "{}", problem);
+  }
+
   Verification result;
   std::map<int32_t, size_t> producers;
   for (size_t i = 0; i < model.exposed_graph.operators.size(); ++i) {

@@ -75,7 +75,7 @@ struct Verification {
 
 using Sample = std::vector<std::vector<std::byte>>;  // one buffer for each input
 
-// Compares on every sample.
+// Compares on every sample. kDeviceUnavailable with the plugin's reason when it has no device.
 Result<Verification> verify(const VerifiedModel& model, const EngineSettings& settings,
                             std::span<const Sample> samples);
 

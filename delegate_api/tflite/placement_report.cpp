@@ -47,8 +47,9 @@ Status write_report(const PlacementReport& report, const std::string& path) {
   file << to_json(report);
   file.close();
   if (!file || std::rename(temporary.c_str(), path.c_str()) != 0) {
-    return make_error(ErrorCode::kNotFound, "cannot write the report '{}': {}", path,
-                      std::strerror(errno));
+    const std::string reason = std::strerror(errno);
+    std::remove(temporary.c_str());
+    return make_error(ErrorCode::kNotFound, "cannot write the report '{}': {}", path, reason);
   }
   return {};
 }

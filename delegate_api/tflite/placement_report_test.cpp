@@ -57,6 +57,12 @@ TEST(PlacementReport, AFileThatCannotBeWrittenIsAnError) {
   const auto status = write_report(example(), "/nowhere/at/all.json");
   ASSERT_FALSE(status);
   EXPECT_THAT(status.error().message, ::testing::HasSubstr("/nowhere/at/all.json"));
+
+  const auto folder = std::filesystem::path(::testing::TempDir()) / "placement_report_test_folder";
+  std::filesystem::create_directories(folder);
+  EXPECT_FALSE(write_report(example(), folder.string()));
+  EXPECT_FALSE(std::filesystem::exists(folder.string() + ".partial"));
+  std::filesystem::remove_all(folder);
 }
 
 }  // namespace

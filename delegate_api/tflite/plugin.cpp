@@ -126,7 +126,8 @@ void* initialise_kernel(abi::Context* context, const char* buffer, size_t /*leng
     std::shared_ptr<Handover> handover;
     {
       const std::lock_guard lock(plugin.state->mutex);
-      handover = plugin.state->handovers[context];
+      const auto found = plugin.state->handovers.find(context);
+      handover = found != plugin.state->handovers.end() ? found->second : nullptr;
     }
     if (handover == nullptr) {
       tell_host(context, "the host initialises a kernel outside of Prepare");
@@ -255,6 +256,9 @@ std::span<std::byte> tensor_memory(const abi::Context& context, const graph::Gra
 
 abi::Status invoke_kernel(abi::Context* context, abi::Node* node) noexcept {
   return guarded(context, abi::Status::kError, [&] {
+    if (node->user_data == nullptr) {
+      return fail(context, "a partition could not be initialised");
+    }
     auto& host = *static_cast<HostKernel*>(node->user_data);
     const graph::Graph& graph = host.kernel.graph();
     std::vector<std::span<const std::byte>> inputs;
@@ -337,10 +341,6 @@ abi::Status hand_over(abi::Context* context, abi::Delegate* delegate, PluginStat
     handover->operator_of_node[host.nodes[index]] = index;
   }
   handover->host = std::move(host);
-  {
-    const std::lock_guard lock(state.mutex);
-    state.handovers[context] = handover;
-  }
   // All in one call, of which the host makes the partitions again: TFLite 2.2 writes outside its
   // memory when it is called a second time.
   std::vector<int32_t> nodes;
@@ -351,6 +351,10 @@ abi::Status hand_over(abi::Context* context, abi::Delegate* delegate, PluginStat
   }
   const std::unique_ptr<abi::IntArray, decltype(&std::free)> array(make_int_array(nodes),
                                                                    &std::free);
+  {
+    const std::lock_guard lock(state.mutex);
+    state.handovers[context] = handover;
+  }
   const abi::Status status = context->replace_node_subsets_with_delegate_kernels(
       context, kernel_registration(), array.get(), delegate);
   const std::lock_guard lock(state.mutex);

@@ -149,6 +149,25 @@ TEST_F(PluginEntryPoints, AHostThatMakesNoSenseKeepsItsNodes) {
   EXPECT_THAT(host_.replaced_nodes, IsEmpty());
 }
 
+TEST_F(PluginEntryPoints, AKernelOutsideOfPrepareIsAnErrorNotACrash) {
+  create({{"device", "ref"}});
+  ASSERT_NE(delegate_, nullptr);
+  ASSERT_EQ(delegate_->prepare(host_.context(), delegate_), abi::Status::kOk);
+  const abi::Registration kernel = host_.kernel_registration;
+  abi::DelegateParams params{delegate_, host_.int_array({sum_}), host_.int_array({x_}),
+                             host_.int_array({y_})};
+  abi::Node node{};
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    node.user_data =
+        kernel.init(host_.context(), reinterpret_cast<const char*>(&params), sizeof(params));
+    EXPECT_EQ(node.user_data, nullptr);
+    EXPECT_EQ(kernel.prepare(host_.context(), &node), abi::Status::kError);
+    EXPECT_EQ(kernel.invoke(host_.context(), &node), abi::Status::kError);
+    kernel.free(host_.context(), node.user_data);
+  }
+  EXPECT_THAT(host_.reported_errors, ::testing::Contains(HasSubstr("outside of Prepare")));
+}
+
 TEST_F(PluginEntryPoints, AtInfoEveryNodeIsLoggedWithItsReason) {
   host_.add_node(200, {y_}, {host_.add_tensor("z", abi::Type::kInt8, {1, 4}, {0.5f})});
   ::testing::internal::CaptureStderr();

@@ -42,7 +42,7 @@ need_value() { (($# >= 2)) || die "$1 needs a value." "'--help' lists the option
 # elsewhere. Reads to the end, so that nothing is left behind in the background.
 show_progress() {
   local log=$1 line shown=$SECONDS
-  while IFS= read -r line; do
+  while IFS= read -r line || [[ -n "$line" ]]; do
     printf '%s\n' "$line" >&3
     if [[ -n "$erase_line" ]]; then
       printf '%s    %.90s' "$erase_line" "$line"

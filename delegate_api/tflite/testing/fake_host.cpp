@@ -18,8 +18,9 @@ abi::Status get_node_and_registration(abi::Context* context, int index, abi::Nod
   return abi::Status::kOk;
 }
 
-abi::Status replace_node_subsets(abi::Context* context, abi::Registration /*registration*/,
+abi::Status replace_node_subsets(abi::Context* context, abi::Registration registration,
                                  const abi::IntArray* nodes, abi::Delegate* /*delegate*/) {
+  host_of(context).kernel_registration = registration;
   host_of(context).replaced_nodes.emplace_back(nodes->data(), nodes->data() + nodes->size);
   return abi::Status::kOk;
 }

@@ -40,6 +40,7 @@ class FakeHost {
   // What the plugin did.
   std::vector<std::string> reported_errors;
   std::vector<std::vector<int32_t>> replaced_nodes;
+  abi::Registration kernel_registration{};  // of the last replacement
 
   // An int array that lives as long as the host.
   abi::IntArray* int_array(const std::vector<int32_t>& numbers);
