@@ -25,6 +25,13 @@ if(LOCKSTEP_SANITIZE)
   add_link_options(-fsanitize=${LOCKSTEP_SANITIZE})
 endif()
 
+# One file to copy to a device. The C library stays shared: the Vulkan loader is opened at run time,
+# which a program with a C library of its own cannot do.
+if(LOCKSTEP_STATIC)
+  set(BUILD_SHARED_LIBS OFF)
+  add_link_options(-static-libstdc++ -static-libgcc)
+endif()
+
 # lockstep_warnings(target): the warnings of our own code (never applied to generated files).
 function(lockstep_warnings target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wconversion
