@@ -33,6 +33,7 @@ struct DeviceDescription {
   std::string device_uuid;  // hex; empty where there is none
   std::string driver_uuid;
   std::vector<std::pair<std::string, std::string>> capabilities;  // in display order
+  bool operator==(const DeviceDescription&) const = default;
 };
 
 // Sizes a compiled program is made of, for reports.
@@ -48,6 +49,24 @@ struct ProgramStatistics {
 struct OperatorPlacement {
   int32_t source_operator = 0;
   std::string variant;  // "convolution 1x1 int-dot"
+};
+
+// How a graph is compiled. The defaults are what everybody wants who does not test the device.
+struct CompileOptions {
+  // Computes every operator that has a kernel of this name (see Device::kernels()); the device
+  // chooses for the others. Empty: it chooses for all of them.
+  std::string kernel{};
+  // Surrounds everything the program keeps on the device by guard bytes and checks them, and the
+  // constants, after every run: run() fails with kInternal, naming tensor and byte, where a kernel
+  // wrote what it must not. Devices that cannot are free to ignore it.
+  bool guard_memory = false;
+  // With guard_memory: what every byte holds that nothing has been written to yet. A result that
+  // depends on it depends on memory left behind.
+  uint8_t fill = 0;
+  // Turns around the order of commands between two barriers, which says nothing to a device that
+  // may overlap them. One that runs them one after another, as drivers on a processor do, so shows
+  // where a barrier is missing. Devices without barriers are free to ignore it.
+  bool reverse_unordered = false;
 };
 
 class Program {
@@ -74,9 +93,22 @@ class Device {
   virtual Status supports(const graph::LoweredGraph& graph,
                           const graph::LoweredOperator& op) const = 0;
 
+  // Names of all kernels that could compute the operator, the device's own choice first; never
+  // empty. Fails as supports() does.
+  virtual Result<std::vector<std::string>> kernels(const graph::LoweredGraph& graph,
+                                                   const graph::LoweredOperator& op) const = 0;
+
   // Every operator must be a supported one. The program keeps the device alive and nothing else:
   // `graph` may be destroyed afterwards.
-  virtual Result<std::unique_ptr<Program>> compile(const graph::LoweredGraph& graph) = 0;
+  virtual Result<std::unique_ptr<Program>> compile(const graph::LoweredGraph& graph,
+                                                   const CompileOptions& options = {}) = 0;
+
+  // What compile() would record, as a text. Compilations of one graph on one device, opened with
+  // whichever masks and with whichever options, have the same text if and only if they come down to
+  // the same commands on the same memory, so that running one of them says all about the other.
+  // Fails as compile() does, but does not touch the device.
+  virtual Result<std::string> fingerprint(const graph::LoweredGraph& graph,
+                                          const CompileOptions& options = {}) const = 0;
 };
 
 // How a device is opened.

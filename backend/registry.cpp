@@ -6,6 +6,8 @@
 #include <cctype>
 #include <charconv>
 #include <cstdlib>
+#include <iterator>
+#include <mutex>
 #include <optional>
 
 #include "backend/reference/reference_device.h"
@@ -16,31 +18,51 @@ namespace {
 
 constexpr std::string_view kReferenceSelector = "ref";
 
-struct Backend {
-  std::string_view name;
-  Result<std::vector<DeviceDescription>> (*list)();
-  Result<std::shared_ptr<Device>> (*open)(size_t index, const DeviceOptions& options);
-};
+// The backends in the order of preference.
+class Registry {
+ public:
+  static Registry& instance() {
+    static Registry registry;
+    return registry;
+  }
 
-// One line a backend; the order is the order of preference.
-constexpr Backend kBackends[] = {
-    {"vulkan", vulkan::list_devices, vulkan::open_device},
-    {kReferenceSelector,
-     [] { return Result<std::vector<DeviceDescription>>({reference::describe_device()}); },
-     [](size_t, const DeviceOptions&) {
-       return Result<std::shared_ptr<Device>>(reference::open_device());
-     }},
+  Status add(Backend backend) {
+    const std::lock_guard lock(mutex_);
+    if (std::ranges::find(backends_, backend.name, &Backend::name) != backends_.end()) {
+      return make_error(ErrorCode::kInvalidArgument, "there is a backend '{}' already",
+                        backend.name);
+    }
+    backends_.insert(std::prev(backends_.end()), std::move(backend));
+    return {};
+  }
+
+  std::vector<Backend> backends() const {
+    const std::lock_guard lock(mutex_);
+    return backends_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  // One entry a backend of this build; the reference stays the last.
+  std::vector<Backend> backends_ = {
+      {"vulkan", vulkan::list_devices, vulkan::open_device},
+      {std::string(kReferenceSelector),
+       [] { return Result<std::vector<DeviceDescription>>({reference::describe_device()}); },
+       [](size_t, const DeviceOptions&) {
+         return Result<std::shared_ptr<Device>>(reference::open_device());
+       }},
+  };
 };
 
 struct Candidate {
-  const Backend* backend;
+  Backend backend;
   size_t index;  // among the backend's devices
   DeviceDescription description;
 };
 
 std::vector<Candidate> find_candidates(std::vector<std::string>* problems) {
   std::vector<Candidate> candidates;
-  for (const Backend& backend : kBackends) {
+  for (const Backend& backend : Registry::instance().backends()) {
     auto descriptions = backend.list();
     if (!descriptions) {
       if (problems != nullptr) {
@@ -49,7 +71,7 @@ std::vector<Candidate> find_candidates(std::vector<std::string>* problems) {
       continue;
     }
     for (size_t i = 0; i < descriptions->size(); ++i) {
-      candidates.push_back({&backend, i, std::move((*descriptions)[i])});
+      candidates.push_back({backend, i, std::move((*descriptions)[i])});
     }
   }
   return candidates;
@@ -76,15 +98,12 @@ std::optional<size_t> parse_index(std::string_view selector) {
 const Candidate* select(const std::vector<Candidate>& candidates, std::string_view selector) {
   if (selector.empty()) {
     const auto accelerator = std::ranges::find_if(candidates, [](const Candidate& candidate) {
-      return candidate.backend->name != kReferenceSelector;
+      return candidate.backend.name != kReferenceSelector;
     });
     return accelerator == candidates.end() ? nullptr : &*accelerator;
   }
   if (const auto index = parse_index(selector)) {
     return *index < candidates.size() ? &candidates[*index] : nullptr;
-  }
-  if (selector == kReferenceSelector) {
-    return &candidates.back();
   }
   const std::string wanted = lower_case(selector);
   const Candidate* first_part = nullptr;
@@ -105,7 +124,7 @@ std::string available(const std::vector<Candidate>& candidates,
   std::string text = "available:";
   for (size_t i = 0; i < candidates.size(); ++i) {
     text += fmt::format(" {}: '{}' ({});", i, candidates[i].description.name,
-                        candidates[i].backend->name);
+                        candidates[i].backend.name);
   }
   for (const std::string& problem : problems) {
     text += fmt::format(" {};", problem);
@@ -130,6 +149,9 @@ Result<std::shared_ptr<Device>> open_device(std::string_view selector,
     const char* from_environment = std::getenv("LOCKSTEP_DEVICE");
     selector = from_environment == nullptr ? "" : from_environment;
   }
+  if (selector == kReferenceSelector) {
+    return reference::open_device();
+  }
   const std::shared_ptr<const void> loaded_drivers = vulkan::keep_drivers_loaded();
   std::vector<std::string> problems;
   const std::vector<Candidate> candidates = find_candidates(&problems);
@@ -140,7 +162,9 @@ Result<std::shared_ptr<Device>> open_device(std::string_view selector,
     return make_error(ErrorCode::kDeviceUnavailable, "{}; {}", wanted,
                       available(candidates, problems));
   }
-  return selected->backend->open(selected->index, options);
+  return selected->backend.open(selected->index, options);
 }
+
+Status register_backend(Backend backend) { return Registry::instance().add(std::move(backend)); }
 
 }  // namespace lockstep::backend

@@ -125,5 +125,36 @@ TEST_F(Registry, ReferenceRefusesWrongSizes) {
   }
 }
 
+TEST_F(Registry, TakesAnotherBackendBeforeTheReferenceOnce) {
+  const Backend backend{
+      "extra",
+      [] {
+        DeviceDescription description;
+        description.backend = "extra";
+        description.name = "extra device";
+        return Result<std::vector<DeviceDescription>>({description});
+      },
+      [](size_t index, const DeviceOptions& options) -> Result<std::shared_ptr<Device>> {
+        return make_error(ErrorCode::kDeviceUnavailable, "extra {} mask '{}'", index, options.mask);
+      }};
+  // A backend stays for the life of the process, so a process of its own: started anew, because
+  // drivers of this one have threads.
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  EXPECT_EXIT(
+      {
+        const size_t before = list_devices().size();
+        const bool added = register_backend(backend).has_value();
+        const auto devices = list_devices();
+        const bool is_listed = devices.size() == before + 1 &&
+                               devices[before - 1].backend == "extra" &&
+                               devices.back().backend == "ref";
+        const auto opened = open_device("extra", {.mask = "int-dot", .cache_dir = {}});
+        const bool is_opened = !opened && opened.error().message == "extra 0 mask 'int-dot'";
+        const bool is_added_once = !register_backend(backend);
+        std::_Exit(added && is_listed && is_opened && is_added_once ? 0 : 1);
+      },
+      testing::ExitedWithCode(0), "");
+}
+
 }  // namespace
 }  // namespace lockstep::backend

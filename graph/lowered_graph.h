@@ -53,6 +53,9 @@ struct OutputStage {
   int32_t zero_point = 0;
   int32_t activation_min = -128;
   int32_t activation_max = 127;
+  // The output tensor is int32 and holds the accumulators themselves, modulo 2^32; scales, zero
+  // point and clamp are not used. Only the two convolutions below look at it.
+  bool stores_accumulators = false;
 };
 
 // CONV_2D of any kind, and FULLY_CONNECTED as a 1x1 convolution over [rows, 1, 1, channels].

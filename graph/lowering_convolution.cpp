@@ -119,8 +119,8 @@ Result<Operands> read_operands(const LoweringContext& context, int32_t output_ch
   return operands;
 }
 
-// XNNPACK's end, or nothing where XNNPACK refuses the operator: scales from 256 on, and activation
-// ranges of fewer than two values.
+// XNNPACK's end, or nothing where XNNPACK refuses the operator: scales from 256 on, activation
+// ranges of fewer than two values, and DEPTHWISE_CONV_2D without bias.
 std::optional<OutputStage> xnnpack_output_stage(const LoweringContext& context,
                                                 const Operands& operands, ActivationRange range) {
   constexpr float kScaleLimit = 256.0f;
@@ -139,6 +139,10 @@ std::optional<OutputStage> xnnpack_output_stage(const LoweringContext& context,
     stage.scales.push_back(numerics::channel_scale_float32(scale));
   }
   if (range.minimum >= range.maximum) {
+    return std::nullopt;
+  }
+  if (std::holds_alternative<DepthwiseConv2dAttributes>(context.op.attributes) &&
+      optional_input(context, kBias) == nullptr) {
     return std::nullopt;
   }
   return stage;

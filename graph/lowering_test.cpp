@@ -184,6 +184,22 @@ TEST(LowerDepthwiseConvolution, SumsWeightsOfOneChannelAndRoundsAwayFromZero) {
   EXPECT_EQ(lowered.output_stage.rounding, Rounding::kDoubleTiesAway);
 }
 
+TEST(LowerDepthwiseConvolution, LeavesOneWithoutBiasToTheBuiltinKernel) {
+  const auto rounding = [](bool has_bias) {
+    GraphBuilder builder;
+    const int32_t x = builder.input("x", DataType::kInt8, {1, 2, 1, 1}, per_tensor(0.5f));
+    const int32_t w = builder.constant<int8_t>("w", {1, 2, 1, 1}, {1, 2}, per_tensor(1.0f));
+    const int32_t b =
+        has_bias ? builder.constant<int32_t>("b", {1}, {3}, per_tensor(0.5f)) : kAbsentTensor;
+    return lower_only<LoweredDepthwiseConvolution>(
+               builder.build({builder.depthwise_conv_2d(x, w, b, per_tensor(1.0f))}),
+               Contract::kLitert)
+        .output_stage.rounding;
+  };
+  EXPECT_EQ(rounding(true), Rounding::kFloat32TiesEven);
+  EXPECT_EQ(rounding(false), Rounding::kDoubleTiesAway);
+}
+
 TEST(LowerFullyConnected, IsAPointwiseConvolutionOverRows) {
   GraphBuilder builder;
   const int32_t x = builder.input("x", DataType::kInt8, {2, 3, 4}, per_tensor(0.5f, 1));

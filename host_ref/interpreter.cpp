@@ -28,7 +28,7 @@ bool is_8_bit(DataType type) { return type == DataType::kInt8 || type == DataTyp
 // What an operation demands of the tensors it touches.
 struct Expectation {
   int32_t tensor;
-  DataType type;     // kInt8 stands for both 8-bit types, kOther for any
+  DataType type;     // kInt8 stands for both 8-bit types
   int64_t elements;  // -1: any number
 };
 
@@ -58,6 +58,13 @@ struct ExpectationsOf {
     return {{operation.input, DataType::kInt8, operation.input_extent.elements()},
             {operation.output, DataType::kInt8, operation.output_extent.elements()}};
   }
+  std::vector<Expectation> convolution(const auto& operation) const {
+    std::vector<Expectation> expectations = images(operation);
+    if (operation.output_stage.stores_accumulators) {
+      expectations.back().type = DataType::kInt32;
+    }
+    return expectations;
+  }
   std::vector<Expectation> pairs(const auto& operation) const {
     const graph::BroadcastExtents& extents = operation.extents;
     return {{operation.left, DataType::kInt8, reach(extents.output, extents.left_strides)},
@@ -70,10 +77,10 @@ struct ExpectationsOf {
   }
 
   std::vector<Expectation> operator()(const graph::LoweredConvolution& operation) const {
-    return images(operation);
+    return convolution(operation);
   }
   std::vector<Expectation> operator()(const graph::LoweredDepthwiseConvolution& operation) const {
-    return images(operation);
+    return convolution(operation);
   }
   std::vector<Expectation> operator()(const graph::LoweredPool& operation) const {
     return images(operation);
@@ -144,7 +151,7 @@ Status check_operator(const LoweredGraph& graph, const LoweredOperator& op,
     if (!is_filled[static_cast<size_t>(input)]) {
       return invalid(graph, op,
                      fmt::format("nothing fills its input '{}'",
-                                 graph.tensors[static_cast<size_t>(input)].name));
+                                 graph::printable(graph.tensors[static_cast<size_t>(input)].name)));
     }
   }
   for (const Expectation& expected : std::visit(ExpectationsOf{graph}, op.operation)) {
@@ -154,10 +161,10 @@ Status check_operator(const LoweredGraph& graph, const LoweredOperator& op,
     const bool size_fits =
         expected.elements == kAnyNumber || expected.elements == elements_of(graph, expected.tensor);
     if (!type_fits || !size_fits) {
-      return invalid(
-          graph, op,
-          fmt::format("'{}' ({} {}) is not the tensor it computes with", tensor.name,
-                      graph::data_type_name(tensor.type), graph::shape_to_string(tensor.shape)));
+      return invalid(graph, op,
+                     fmt::format("'{}' ({} {}) is not the tensor it computes with",
+                                 graph::printable(tensor.name), graph::data_type_name(tensor.type),
+                                 graph::shape_to_string(tensor.shape)));
     }
   }
   is_filled[static_cast<size_t>(output)] = true;
@@ -170,10 +177,20 @@ class Runner {
   explicit Runner(std::vector<std::vector<std::byte>>& tensors) : tensors_(tensors) {}
 
   void operator()(const graph::LoweredConvolution& operation) const {
-    convolution(operation, read(operation.input), write(operation.output));
+    if (operation.output_stage.stores_accumulators) {
+      std::ranges::copy(convolution_accumulators(operation, read(operation.input)),
+                        view<int32_t>(operation.output).begin());
+    } else {
+      convolution(operation, read(operation.input), write(operation.output));
+    }
   }
   void operator()(const graph::LoweredDepthwiseConvolution& operation) const {
-    depthwise_convolution(operation, read(operation.input), write(operation.output));
+    if (operation.output_stage.stores_accumulators) {
+      std::ranges::copy(depthwise_convolution_accumulators(operation, read(operation.input)),
+                        view<int32_t>(operation.output).begin());
+    } else {
+      depthwise_convolution(operation, read(operation.input), write(operation.output));
+    }
   }
   void operator()(const graph::LoweredAdd& operation) const {
     add(operation, read(operation.left), read(operation.right), write(operation.output));
@@ -292,7 +309,8 @@ Status Interpreter::set_input(size_t input_index, std::span<const std::byte> hos
   std::vector<std::byte>& bytes = tensors_[index];
   if (host_bytes.size() != bytes.size()) {
     return make_error(ErrorCode::kInvalidArgument, "{}: input '{}' has {} bytes, {} were given",
-                      graph_->name, graph_->tensors[index].name, bytes.size(), host_bytes.size());
+                      graph_->name, graph::printable(graph_->tensors[index].name), bytes.size(),
+                      host_bytes.size());
   }
   graph::to_stored(graph_->tensors[index].type, host_bytes.data(), bytes.data(), bytes.size());
   return {};

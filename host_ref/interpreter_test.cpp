@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstring>
+
 #include "graph/lowering.h"
 #include "graph/testing/graph_builder.h"
 #include "graph/testing/sample_graphs.h"
@@ -83,6 +85,54 @@ TEST(Interpreter, RefusesGraphsThatCannotRun) {
   auto astray = network.lowered();
   astray.inputs = {77};
   EXPECT_FALSE(Interpreter::create(astray).has_value());
+}
+
+// A 1x1 convolution and a depthwise one of the same two pixels, both with raw accumulators.
+TEST(Interpreter, StoresAccumulatorsWhereAConvolutionAsksForThem) {
+  graph::LoweredGraph graph;
+  graph.tensors = {{"x", DataType::kInt8, {1, 2, 1, 1}, {}},
+                   {"convolution", DataType::kInt32, {1, 2, 1, 2}, {}},
+                   {"depthwise", DataType::kInt32, {1, 2, 1, 1}, {}}};
+  graph::LoweredConvolution convolution;
+  convolution.input = 0;
+  convolution.output = 1;
+  convolution.input_extent = {1, 2, 1, 1};
+  convolution.output_extent = {1, 2, 1, 2};
+  convolution.weights = {100, -100};
+  convolution.weights_zero_points = {0, 0};
+  convolution.bias = {70000, 0};
+  convolution.output_stage.stores_accumulators = true;
+  graph::LoweredDepthwiseConvolution depthwise;
+  depthwise.input = 0;
+  depthwise.output = 2;
+  depthwise.input_extent = {1, 2, 1, 1};
+  depthwise.output_extent = {1, 2, 1, 1};
+  depthwise.weights = {3};
+  depthwise.weights_zero_points = {0};
+  depthwise.bias = {-1000};
+  depthwise.output_stage.stores_accumulators = true;
+  graph.operators = {{"CONV_2D", 0, convolution}, {"DEPTHWISE_CONV_2D", 1, depthwise}};
+  graph.inputs = {0};
+  graph.outputs = {1, 2};
+
+  auto interpreter = Interpreter::create(graph);
+  ASSERT_TRUE(interpreter.has_value()) << interpreter.error().message;
+  ASSERT_TRUE(interpreter->set_input(0, std::array{5_b, 7_b}).has_value());
+  ASSERT_TRUE(interpreter->run().has_value());
+  const auto words = [&](int32_t tensor) {
+    const std::vector<std::byte> bytes = *interpreter->tensor(tensor);
+    std::vector<int32_t> values(bytes.size() / sizeof(int32_t));
+    std::memcpy(values.data(), bytes.data(), bytes.size());
+    return values;
+  };
+  EXPECT_THAT(words(1), ElementsAre(70500, -500, 70700, -700));
+  EXPECT_THAT(words(2), ElementsAre(-985, -979));
+
+  for (const size_t output : {1u, 2u}) {
+    graph::LoweredGraph narrow = graph;
+    narrow.tensors[output].type = DataType::kInt8;
+    EXPECT_FALSE(Interpreter::create(narrow).has_value());
+  }
 }
 
 TEST(Interpreter, RunsEverySampleUnderEveryContract) {

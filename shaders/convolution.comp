@@ -12,6 +12,8 @@
 //              and for groups whose channels are a multiple of 4.
 // INT_DOT multiplies with OpSDot instead of unpacking bytes.
 //
+// With kRounding = kStoreAccumulators each output word becomes four, one for each channel.
+//
 // Weights: uvec4 [group][step][block of 4 output channels][channel in block], zeros behind the
 // channels. Channel parameters: uvec4 (folded_bias, multiplier, shift, weights_zero_point).
 #version 450
@@ -47,7 +49,7 @@ layout(push_constant) uniform Shape {
   uint channel_blocks;        // of 4 output channels, over all groups
   uint blocks_per_group;
   uint input_stride;          // input units from one pixel to the next
-  uint output_stride;         // words from one output pixel to the next
+  uint output_stride;         // words of four channels from one output pixel to the next
   uint group_units;           // input units of one group in one pixel, the last one partly used
   uint group_channels;        // input channels of a group
   uint steps;                 // of 16 bytes over all taps
@@ -250,19 +252,31 @@ void main() {
     parameters[c] = channel_parameters[block * 4u + uint(c)];
   }
   [[unroll]] for (int p = 0; p < kTilePositions; ++p) {
-    uint word = 0u;
+    ivec4 sums;
     [[unroll]] for (int c = 0; c < 4; ++c) {
-      int accumulator = accumulators[4 * p + c] + int(parameters[c].x);
+      sums[c] = accumulators[4 * p + c] + int(parameters[c].x);
       if (kAsymmetricWeights) {
-        accumulator -= int(parameters[c].w) * input_sums[p];
+        sums[c] -= int(parameters[c].w) * input_sums[p];
       }
-      int value = requantize(accumulator, int(parameters[c].y), int(parameters[c].z), kRounding,
-                             output_zero_point, activation_min, activation_max);
-      word |= pack(value, c);
     }
     uint position = first_position + uint(p);
-    if (position < positions) {
-      output_words[position * output_stride + block] = word;
+    uint output_index = position * output_stride + block;
+    if (kRounding == kStoreAccumulators) {
+      if (position < positions) {
+        [[unroll]] for (int c = 0; c < 4; ++c) {
+          output_words[4u * output_index + uint(c)] = uint(sums[c]);
+        }
+      }
+    } else {
+      uint word = 0u;
+      [[unroll]] for (int c = 0; c < 4; ++c) {
+        int value = requantize(sums[c], int(parameters[c].y), int(parameters[c].z), kRounding,
+                               output_zero_point, activation_min, activation_max);
+        word |= pack(value, c);
+      }
+      if (position < positions) {
+        output_words[output_index] = word;
+      }
     }
   }
 }

@@ -4,6 +4,8 @@
 // output word, byte by byte. For the shapes that the faster kernels leave over; a depthwise
 // convolution is the case of one input channel a group.
 //
+// With kRounding = kStoreAccumulators each output word becomes four, one for each channel.
+//
 // Weights: bytes [output channel][kernel_height][kernel_width][group_channels] packed into words.
 // Channel parameters: uvec4 (bias, multiplier, shift, weights_zero_point).
 #version 450
@@ -26,7 +28,7 @@ layout(push_constant) uniform Shape {
   uint group_outputs;       // output channels of a group
   uint group_channels;      // input channels of a group
   uint input_stride;        // bytes from one pixel to the next
-  uint output_stride;       // words from one output pixel to the next
+  uint output_stride;       // words of four channels from one output pixel to the next
   int input_height;
   int input_width;
   int output_height;
@@ -58,6 +60,7 @@ void main() {
   int first_y = (output_row - image * output_height) * stride_height - padding_top;
   int first_x = (int(position) - output_row * output_width) * stride_width - padding_left;
 
+  uint output_index = position * output_stride + block;
   uint word = 0u;
   for (int lane = 0; lane < 4; ++lane) {
     uint channel = min(block * 4u + uint(lane), output_channels - 1u);
@@ -83,9 +86,15 @@ void main() {
         weights_byte += group_channels;
       }
     }
-    word |= pack(requantize(accumulator, int(parameters.y), int(parameters.z), kRounding,
-                            output_zero_point, activation_min, activation_max),
-                 lane);
+    if (kRounding == kStoreAccumulators) {
+      output_words[4u * output_index + uint(lane)] = uint(accumulator);
+    } else {
+      word |= pack(requantize(accumulator, int(parameters.y), int(parameters.z), kRounding,
+                              output_zero_point, activation_min, activation_max),
+                   lane);
+    }
   }
-  output_words[position * output_stride + block] = word;
+  if (kRounding != kStoreAccumulators) {
+    output_words[output_index] = word;
+  }
 }

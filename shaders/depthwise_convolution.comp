@@ -5,6 +5,8 @@
 // their zero point subtracted, as 16-bit integers: the sum of x that asymmetric weights need
 // elsewhere would cost as much as the convolution itself here.
 //
+// With kRounding = kStoreAccumulators each output unit becomes four, of four channels each.
+//
 // Weights: uvec4 [tap][channel unit][2], channel 2i in the low and 2i + 1 in the high half of word
 // i. Channel parameters: uint [channel unit][3][16] of folded_bias, multiplier, shift.
 #version 450
@@ -98,27 +100,45 @@ void main() {
     }
   }
 
+  // Where the tile's units go; columns past the end go nowhere.
+  bool stored[kTileColumns];
+  uint output_index[kTileColumns];
+  [[unroll]] for (int column = 0; column < kTileColumns; ++column) {
+    uint pixel = output_row * uint(output_width) + uint(first_column + column);
+    stored[column] = first_column + column < output_width;
+    output_index[column] = pixel * channel_units + unit;
+  }
   uvec4 words[kTileColumns];
   [[unroll]] for (int word = 0; word < 4; ++word) {
     uvec4 bias = channel_parameters[unit * 12u + uint(word)];
     uvec4 multiplier = channel_parameters[unit * 12u + 4u + uint(word)];
     uvec4 shift = channel_parameters[unit * 12u + 8u + uint(word)];
     [[unroll]] for (int column = 0; column < kTileColumns; ++column) {
-      uint packed_word = 0u;
+      ivec4 sums;
       [[unroll]] for (int lane = 0; lane < 4; ++lane) {
-        int accumulator = accumulators[16 * column + 4 * word + lane] + int(bias[lane]);
-        packed_word |= pack(requantize(accumulator, int(multiplier[lane]), int(shift[lane]),
-                                       kRounding, output_zero_point, activation_min,
-                                       activation_max),
-                            lane);
+        sums[lane] = accumulators[16 * column + 4 * word + lane] + int(bias[lane]);
       }
-      words[column][word] = packed_word;
+      if (kRounding == kStoreAccumulators) {
+        if (stored[column]) {
+          output_units[4u * output_index[column] + uint(word)] = uvec4(sums);
+        }
+      } else {
+        uint packed_word = 0u;
+        [[unroll]] for (int lane = 0; lane < 4; ++lane) {
+          packed_word |= pack(requantize(sums[lane], int(multiplier[lane]), int(shift[lane]),
+                                         kRounding, output_zero_point, activation_min,
+                                         activation_max),
+                              lane);
+        }
+        words[column][word] = packed_word;
+      }
     }
   }
-  [[unroll]] for (int column = 0; column < kTileColumns; ++column) {
-    if (first_column + column < output_width) {
-      uint pixel = output_row * uint(output_width) + uint(first_column + column);
-      output_units[pixel * channel_units + unit] = words[column];
+  if (kRounding != kStoreAccumulators) {
+    [[unroll]] for (int column = 0; column < kTileColumns; ++column) {
+      if (stored[column]) {
+        output_units[output_index[column]] = words[column];
+      }
     }
   }
 }

@@ -37,6 +37,18 @@ layout(push_constant) uniform Shape {
   int activation_max;
 };
 
+// Of the taps of a window that starts at `first`, those in the image: begin <= tap < end. Mirrors
+// host_ref/window.h. Loops over the others would let a window cost more than its image.
+struct TapRange {
+  int begin;
+  int end;
+};
+
+TapRange taps_in_image(int first, int dilation, int taps, int extent) {
+  return TapRange(min((max(-first, 0) + dilation - 1) / dilation, taps),
+                  min((max(extent - first, 0) + dilation - 1) / dilation, taps));
+}
+
 int rounded_average(int sum, int count) {
   uint quotient = (magnitude(sum) + uint(count) / 2u) / uint(count);
   return sum < 0 ? -int(quotient) : int(quotient);
@@ -54,21 +66,20 @@ void main() {
   int first_y = (output_row - image * output_height) * stride_height - padding_top;
   int first_x = (int(position) - output_row * output_width) * stride_width - padding_left;
 
+  TapRange rows = taps_in_image(first_y, dilation_height, kernel_height, input_height);
+  TapRange columns = taps_in_image(first_x, dilation_width, kernel_width, input_width);
+  int count = max(rows.end - rows.begin, 0) * max(columns.end - columns.begin, 0);
+
   ivec4 sums = ivec4(0);
   ivec4 maxima = ivec4(-128);
-  int count = 0;
-  for (int tap_y = 0; tap_y < kernel_height; ++tap_y) {
-    int y = first_y + tap_y * dilation_height;
-    for (int tap_x = 0; tap_x < kernel_width; ++tap_x) {
-      int x = first_x + tap_x * dilation_width;
-      if (uint(y) < uint(input_height) && uint(x) < uint(input_width)) {
-        uint pixel = uint((image * input_height + y) * input_width + x);
-        uint word = input_words[pixel * pixel_stride + row_word];
-        ivec4 values = ivec4(unpack(word, 0), unpack(word, 1), unpack(word, 2), unpack(word, 3));
-        sums += values + accumulator_offset;
-        maxima = max(maxima, values);
-        ++count;
-      }
+  for (int tap_y = rows.begin; tap_y < rows.end; ++tap_y) {
+    int row_pixel = (image * input_height + first_y + tap_y * dilation_height) * input_width;
+    for (int tap_x = columns.begin; tap_x < columns.end; ++tap_x) {
+      uint pixel = uint(row_pixel + first_x + tap_x * dilation_width);
+      uint word = input_words[pixel * pixel_stride + row_word];
+      ivec4 values = ivec4(unpack(word, 0), unpack(word, 1), unpack(word, 2), unpack(word, 3));
+      sums += values + accumulator_offset;
+      maxima = max(maxima, values);
     }
   }
 

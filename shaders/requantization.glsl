@@ -13,6 +13,8 @@ const uint kDoubleTiesUp = 0u;
 const uint kDoubleTiesAway = 1u;
 const uint kSingle = 2u;
 const uint kFloat32TiesEven = 3u;
+// In a convolution's place for a rounding: there is no end, the output is the accumulators.
+const uint kStoreAccumulators = 4u;
 
 int scale_accumulator(int accumulator, int multiplier, int shift, uint rounding) {
   if (rounding == kDoubleTiesUp) {

@@ -8,6 +8,8 @@
 namespace lockstep::backend::reference {
 namespace {
 
+constexpr const char* kKernel = "reference";
+
 int64_t tensor_bytes(const graph::LoweredTensor& tensor) {
   return graph::element_count(tensor.shape).value_or(0) *
          static_cast<int64_t>(graph::data_type_size(tensor.type));
@@ -66,7 +68,7 @@ class ReferenceProgram final : public Program {
   std::vector<OperatorPlacement> placements() const override {
     std::vector<OperatorPlacement> placements;
     for (const graph::LoweredOperator& op : interpreter_.graph().operators) {
-      placements.push_back({op.source_operator, "reference"});
+      placements.push_back({op.source_operator, kKernel});
     }
     return placements;
   }
@@ -85,12 +87,24 @@ class ReferenceDevice final : public Device {
     return {};
   }
 
-  Result<std::unique_ptr<Program>> compile(const graph::LoweredGraph& graph) override {
+  Result<std::vector<std::string>> kernels(const graph::LoweredGraph&,
+                                           const graph::LoweredOperator&) const override {
+    return std::vector<std::string>{kKernel};
+  }
+
+  // There is no device memory to guard, and but one way to compute anything.
+  Result<std::unique_ptr<Program>> compile(const graph::LoweredGraph& graph,
+                                           const CompileOptions&) override {
     auto interpreter = host_ref::Interpreter::create(graph);
     if (!interpreter) {
       return tl::unexpected(interpreter.error());
     }
     return std::make_unique<ReferenceProgram>(std::move(*interpreter));
+  }
+
+  Result<std::string> fingerprint(const graph::LoweredGraph&,
+                                  const CompileOptions&) const override {
+    return std::string(kKernel);
   }
 
  private:

@@ -12,17 +12,15 @@ using graph::LoweredGraph;
 using graph::LoweredOperator;
 using Memory = TensorPlace::Memory;
 
-constexpr int64_t kPlaceGranularity = 16;
-
 int64_t align_up(int64_t value, int64_t alignment) {
   return (value + alignment - 1) / alignment * alignment;
 }
 
 // Whether the same elements in the same order are the same bytes: equal rows, or no padding at all.
-bool lie_alike(const graph::Shape& a, const graph::Shape& b) {
+bool lie_alike(const graph::LoweredTensor& a, const graph::LoweredTensor& b) {
   const TensorLayout left = layout_of(a);
   const TensorLayout right = layout_of(b);
-  const bool dense = left.channels == left.channel_stride && right.channels == right.channel_stride;
+  const bool dense = left.is_dense() && right.is_dense();
   return left == right || (dense && left.bytes() == right.bytes());
 }
 
@@ -90,7 +88,9 @@ class Planner {
     return {};
   }
 
-  ActivationPlan place(int64_t alignment, bool separate_border) const {
+  ActivationPlan place(const PlacementRules& rules) const {
+    const int64_t guard = rules.guard_bytes;
+    const auto after_all = static_cast<int32_t>(graph_.operators.size()) + 1;
     ActivationPlan plan;
     plan.places.resize(graph_.tensors.size());
     std::vector<Lifetime> lifetimes;
@@ -102,24 +102,26 @@ class Planner {
       }
       TensorPlace& place = plan.places[tensor];
       place.root = static_cast<int32_t>(tensor);
-      place.bytes = align_up(layout_of(graph_.tensors[tensor].shape).bytes(), kPlaceGranularity);
+      place.bytes = bound_bytes(layout_of(graph_.tensors[tensor]).bytes());
       if (sharing.is_constant) {
         place.memory = Memory::kConstants;
-      } else if (separate_border && (sharing.is_input || sharing.is_output)) {
+      } else if (rules.separate_border && (sharing.is_input || sharing.is_output)) {
         place.memory = Memory::kBorder;
-        place.offset = plan.border_bytes;
-        plan.border_bytes += align_up(place.bytes, alignment);
+        place.offset = std::max(plan.border_bytes, guard);
+        plan.border_bytes = place.offset + align_up(place.bytes, rules.alignment) + guard;
       } else {
         place.memory = Memory::kArena;
-        lifetimes.push_back({place.bytes, sharing.first, sharing.last});
+        const bool is_shared = guard == 0;
+        lifetimes.push_back({place.bytes + guard, is_shared ? sharing.first : 0,
+                             is_shared ? sharing.last : after_all});
         lifetime_tensors.push_back(tensor);
       }
     }
-    const ArenaPlan arena = plan_arena(lifetimes, alignment);
-    plan.arena_bytes = arena.bytes;
+    const ArenaPlan arena = plan_arena(lifetimes, rules.alignment);
+    plan.arena_bytes = arena.bytes == 0 ? 0 : guard + arena.bytes;
     plan.arena_lower_bound = arena.lower_bound;
     for (size_t i = 0; i < lifetimes.size(); ++i) {
-      plan.places[lifetime_tensors[i]].offset = arena.offsets[i];
+      plan.places[lifetime_tensors[i]].offset = guard + arena.offsets[i];
     }
     for (size_t tensor = 0; tensor < graph_.tensors.size(); ++tensor) {
       if (roots_[tensor] >= 0) {
@@ -179,7 +181,7 @@ class Planner {
     }
     root = output;
     if (plans_[index].is_alias) {
-      if (inputs.size() != 1 || !lie_alike(shape(inputs[0]), shape(output))) {
+      if (inputs.size() != 1 || !lie_alike(tensor(inputs[0]), tensor(output))) {
         return make_error(ErrorCode::kInternal, "{}: {} cannot share its input's memory",
                           graph_.name, user);
       }
@@ -189,8 +191,8 @@ class Planner {
     return {};
   }
 
-  const graph::Shape& shape(int32_t tensor) const {
-    return graph_.tensors[static_cast<size_t>(tensor)].shape;
+  const graph::LoweredTensor& tensor(int32_t index) const {
+    return graph_.tensors[static_cast<size_t>(index)];
   }
 
   const LoweredGraph& graph_;
@@ -201,14 +203,25 @@ class Planner {
 
 }  // namespace
 
+PlacementRules placement_rules(const Capabilities& capabilities, const CompileOptions& options) {
+  // More than what a kernel writes that is off by one pixel, but for very many channels.
+  constexpr int64_t kGuardBytes = 4096;
+  PlacementRules rules;
+  rules.alignment = std::max(
+      kBindingUnit, static_cast<int64_t>(capabilities.min_storage_buffer_offset_alignment));
+  rules.separate_border = capabilities.unified_memory;
+  rules.guard_bytes = options.guard_memory ? align_up(kGuardBytes, rules.alignment) : 0;
+  return rules;
+}
+
 Result<ActivationPlan> plan_activations(const LoweredGraph& graph,
-                                        std::span<const KernelPlan> plans, int64_t alignment,
-                                        bool separate_border) {
+                                        std::span<const KernelPlan> plans,
+                                        const PlacementRules& rules) {
   Planner planner(graph, plans);
   if (Status status = planner.follow_tensors(); !status) {
     return tl::unexpected(status.error());
   }
-  return planner.place(alignment, separate_border);
+  return planner.place(rules);
 }
 
 }  // namespace lockstep::backend::vulkan

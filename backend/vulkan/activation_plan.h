@@ -5,6 +5,8 @@
 #include <span>
 #include <vector>
 
+#include "backend/device.h"
+#include "backend/vulkan/capabilities.h"
 #include "backend/vulkan/kernel.h"
 #include "graph/lowered_graph.h"
 #include "graph/status.h"
@@ -32,14 +34,22 @@ struct ActivationPlan {
   int64_t border_bytes = 0;
 };
 
-// `plans` belong to graph.operators, one each. Offsets are multiples of `alignment`, a power of two
-// and at least 16.
-// With `separate_border` the graph's inputs and outputs (and their aliases) live in the border;
-// without it in the arena, inputs from before the first operator and outputs until after the last.
-// kInvalidArgument when the graph's structure is broken: an operator reads what nothing has
-// written, a tensor has two writers, an index is out of range, an alias changes the layout.
+struct PlacementRules {
+  int64_t alignment = kBindingUnit;  // of offsets: a power of two and at least 16
+  // The graph's inputs and outputs (and their aliases) live in the border; otherwise in the arena,
+  // inputs from before the first operator and outputs until after the last.
+  bool separate_border = false;
+  // Bytes, a multiple of the alignment, that stay free in front of every place and behind it. Where
+  // there are any, places of the arena are not shared in turn: what is free must stay so.
+  int64_t guard_bytes = 0;
+};
+PlacementRules placement_rules(const Capabilities& capabilities, const CompileOptions& options);
+
+// `plans` belong to graph.operators, one each. kInvalidArgument when the graph's structure is
+// broken: an operator reads what nothing has written, a tensor has two writers, an index is out of
+// range, an alias changes the layout.
 Result<ActivationPlan> plan_activations(const graph::LoweredGraph& graph,
-                                        std::span<const KernelPlan> plans, int64_t alignment,
-                                        bool separate_border);
+                                        std::span<const KernelPlan> plans,
+                                        const PlacementRules& rules);
 
 }  // namespace lockstep::backend::vulkan

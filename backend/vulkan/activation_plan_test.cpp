@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace lockstep::backend::vulkan {
 namespace {
 
@@ -35,7 +37,7 @@ struct Chain {
   }
   int32_t index() const { return static_cast<int32_t>(graph.operators.size()); }
   Result<ActivationPlan> plan(bool separate_border) const {
-    return plan_activations(graph, plans, kAlignment, separate_border);
+    return plan_activations(graph, plans, {kAlignment, separate_border});
   }
 };
 
@@ -69,6 +71,56 @@ TEST(PlanActivations, WithoutABorderInputsAndOutputsShareTheArena) {
   EXPECT_EQ(plan->border_bytes, 0);
   EXPECT_EQ(plan->arena_bytes, 2 * 256);
   EXPECT_EQ(plan->places[0].memory, Memory::kArena);
+}
+
+TEST(PlanActivations, GuardsLieAroundEveryPlaceAndNothingIsShared) {
+  Chain chain(6);
+  for (int32_t i = 0; i < 5; ++i) {
+    chain.add_table(i, i + 1);
+  }
+  chain.graph.inputs = {0};
+  chain.graph.outputs = {5};
+  for (const bool separate_border : {false, true}) {
+    constexpr int64_t kGuard = 1024;
+    const auto plan =
+        plan_activations(chain.graph, chain.plans, {kAlignment, separate_border, kGuard});
+    ASSERT_TRUE(plan) << plan.error().message;
+    for (const Memory memory : {Memory::kArena, Memory::kBorder}) {
+      std::vector<int64_t> offsets;
+      for (const TensorPlace& place : plan->places) {
+        if (place.memory == memory) {
+          EXPECT_EQ(place.offset % kAlignment, 0);
+          EXPECT_EQ(place.bytes, 256);
+          offsets.push_back(place.offset);
+        }
+      }
+      std::ranges::sort(offsets);
+      int64_t free_from = 0;
+      for (const int64_t offset : offsets) {
+        EXPECT_GE(offset - free_from, kGuard);
+        free_from = offset + 256;
+      }
+      const int64_t end = memory == Memory::kArena ? plan->arena_bytes : plan->border_bytes;
+      EXPECT_EQ(end - free_from, offsets.empty() ? 0 : kGuard);
+    }
+  }
+}
+
+TEST(PlacementRules, AskForGuardsOnlyWhereTheyAreWanted) {
+  Capabilities capabilities;
+  capabilities.min_storage_buffer_offset_alignment = 4;
+  capabilities.unified_memory = true;
+  PlacementRules rules = placement_rules(capabilities, {});
+  EXPECT_EQ(rules.alignment, 16);
+  EXPECT_TRUE(rules.separate_border);
+  EXPECT_EQ(rules.guard_bytes, 0);
+  capabilities.min_storage_buffer_offset_alignment = 256;
+  capabilities.unified_memory = false;
+  rules = placement_rules(capabilities, {.guard_memory = true});
+  EXPECT_EQ(rules.alignment, 256);
+  EXPECT_FALSE(rules.separate_border);
+  EXPECT_GT(rules.guard_bytes, 0);
+  EXPECT_EQ(rules.guard_bytes % 256, 0);
 }
 
 TEST(PlanActivations, OutputsInTheMiddleStayUntilTheEnd) {

@@ -1,8 +1,10 @@
 #include "backend/vulkan/capabilities.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <bit>
 #include <charconv>
 #include <optional>
 
@@ -10,7 +12,8 @@ namespace lockstep::backend::vulkan {
 namespace {
 
 constexpr std::string_view kValidNames =
-    "all, int-dot, int8, subgroup, unified-memory, timestamps, shared-memory=BYTES, invocations=N";
+    "all, int-dot, int8, subgroup, unified-memory, timestamps, shared-memory=BYTES, invocations=N, "
+    "workgroups=N, subgroup-size=N";
 
 void limit_invocations(uint32_t limit, Capabilities& capabilities) {
   capabilities.max_workgroup_invocations = std::min(capabilities.max_workgroup_invocations, limit);
@@ -30,8 +33,38 @@ void disable_int8(Capabilities& capabilities) {
 }
 
 void disable_subgroups(Capabilities& capabilities) {
-  capabilities.subgroup_arithmetic = false;
-  capabilities.subgroup_size = 1;
+  const Capabilities none;
+  capabilities.subgroup_arithmetic = none.subgroup_arithmetic;
+  capabilities.subgroup_size = none.subgroup_size;
+  capabilities.min_subgroup_size = none.min_subgroup_size;
+  capabilities.max_subgroup_size = none.max_subgroup_size;
+  capabilities.max_workgroup_subgroups = none.max_workgroup_subgroups;
+  capabilities.required_subgroup_size = none.required_subgroup_size;
+}
+
+std::string sizes_text(const Capabilities& capabilities) {
+  const std::vector<uint32_t> sizes = offered_subgroup_sizes(capabilities);
+  return sizes.empty() ? "none" : fmt::format("{}", fmt::join(sizes, ", "));
+}
+
+Status require_subgroup_size(uint32_t size, Capabilities& capabilities) {
+  if (!std::has_single_bit(size)) {
+    return make_error(ErrorCode::kInvalidArgument,
+                      "capability mask: subgroup-size={} is not a power of two", size);
+  }
+  if (size < capabilities.min_subgroup_size || size > capabilities.max_subgroup_size) {
+    return make_error(ErrorCode::kUnsupported,
+                      "capability mask: subgroup-size={}; the sizes this device offers are: {}",
+                      size, sizes_text(capabilities));
+  }
+  if (capabilities.min_subgroup_size == capabilities.max_subgroup_size) {
+    return {};  // it has that size anyway
+  }
+  capabilities.required_subgroup_size = size;
+  capabilities.subgroup_size = size;
+  // Pipelines that ask may have workgroups of so many subgroups only.
+  limit_invocations(size * capabilities.max_workgroup_subgroups, capabilities);
+  return {};
 }
 
 // Every limit of a Vulkan 1.1 minimum device that `capabilities` exceeds, and no feature.
@@ -83,7 +116,8 @@ std::string_view trimmed(std::string_view text) {
 Status apply_item(std::string_view item, Capabilities& capabilities) {
   const size_t equals = item.find('=');
   const std::string_view name = item.substr(0, equals);
-  if (name == "shared-memory" || name == "invocations") {
+  if (name == "shared-memory" || name == "invocations" || name == "workgroups" ||
+      name == "subgroup-size") {
     const auto limit =
         equals == std::string_view::npos ? std::nullopt : parse_positive(item.substr(equals + 1));
     if (!limit) {
@@ -91,8 +125,14 @@ Status apply_item(std::string_view item, Capabilities& capabilities) {
                         "capability mask '{}': {} needs a positive number, '{}=...'", item, name,
                         name);
     }
+    if (name == "subgroup-size") {
+      return require_subgroup_size(*limit, capabilities);
+    }
     if (name == "invocations") {
       limit_invocations(*limit, capabilities);
+    } else if (name == "workgroups") {
+      uint32_t& columns = capabilities.max_workgroup_count[0];
+      columns = std::min(columns, *limit);
     } else {
       capabilities.max_shared_memory = std::min(capabilities.max_shared_memory, *limit);
     }
@@ -138,6 +178,17 @@ Status apply_mask(std::string_view mask, Capabilities& capabilities) {
   return {};
 }
 
+std::vector<uint32_t> offered_subgroup_sizes(const Capabilities& capabilities) {
+  std::vector<uint32_t> sizes;
+  if (capabilities.min_subgroup_size > 0) {
+    for (uint64_t size = capabilities.min_subgroup_size; size <= capabilities.max_subgroup_size;
+         size *= 2) {
+      sizes.push_back(static_cast<uint32_t>(size));
+    }
+  }
+  return sizes;
+}
+
 std::vector<std::pair<std::string, std::string>> describe(const Capabilities& capabilities) {
   const auto& size = capabilities.max_workgroup_size;
   const auto& count = capabilities.max_workgroup_count;
@@ -151,6 +202,7 @@ std::vector<std::pair<std::string, std::string>> describe(const Capabilities& ca
        fmt::format("{} bytes", capabilities.min_storage_buffer_offset_alignment)},
       {"push constants", fmt::format("{} bytes", capabilities.max_push_constants)},
       {"subgroup size", fmt::format("{}", capabilities.subgroup_size)},
+      {"subgroup sizes", sizes_text(capabilities)},
       {"subgroup arithmetic", yes_or_no(capabilities.subgroup_arithmetic)},
       {"integer dot product", capabilities.integer_dot_product_accelerated ? "yes, accelerated"
                               : capabilities.integer_dot_product           ? "yes, not accelerated"

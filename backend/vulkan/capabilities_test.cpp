@@ -16,6 +16,9 @@ Capabilities large_device() {
   large.min_storage_buffer_offset_alignment = 16;
   large.max_push_constants = 256;
   large.subgroup_size = 32;
+  large.min_subgroup_size = 8;
+  large.max_subgroup_size = 32;
+  large.max_workgroup_subgroups = 16;
   large.integer_dot_product = true;
   large.integer_dot_product_accelerated = true;
   large.storage_8bit = true;
@@ -66,9 +69,44 @@ TEST(ApplyMask, LimitsOnlyShrink) {
   EXPECT_EQ(capabilities.max_workgroup_invocations, 128u);
   EXPECT_EQ(capabilities.max_workgroup_size, (std::array<uint32_t, 3>{128, 128, 64}));
   EXPECT_EQ(capabilities.max_shared_memory, 16384u);
-  ASSERT_TRUE(apply_mask("invocations=512,shared-memory=99999999", capabilities));
+  ASSERT_TRUE(apply_mask("workgroups=3", capabilities));
+  EXPECT_EQ(capabilities.max_workgroup_count, (std::array<uint32_t, 3>{3, 65535, 65535}));
+  ASSERT_TRUE(apply_mask("invocations=512,shared-memory=99999999,workgroups=4", capabilities));
+  EXPECT_EQ(capabilities.max_workgroup_count[0], 3u);
   EXPECT_EQ(capabilities.max_workgroup_invocations, 128u);
   EXPECT_EQ(capabilities.max_shared_memory, 16384u);
+}
+
+TEST(ApplyMask, SubgroupSizesAreAskedForAmongThoseOffered) {
+  EXPECT_THAT(offered_subgroup_sizes(large_device()), testing::ElementsAre(8u, 16u, 32u));
+  EXPECT_THAT(offered_subgroup_sizes(Capabilities{}), testing::IsEmpty());
+  EXPECT_THAT(describe(large_device()),
+              testing::Contains(testing::Pair("subgroup sizes", "8, 16, 32")));
+  EXPECT_THAT(describe(Capabilities{}), testing::Contains(testing::Pair("subgroup sizes", "none")));
+
+  Capabilities capabilities = large_device();
+  ASSERT_TRUE(apply_mask("subgroup-size=16", capabilities));
+  EXPECT_EQ(capabilities.required_subgroup_size, 16u);
+  EXPECT_EQ(capabilities.subgroup_size, 16u);
+  // A workgroup has at most 16 subgroups then.
+  EXPECT_EQ(capabilities.max_workgroup_invocations, 256u);
+  EXPECT_EQ(capabilities.max_workgroup_size, (std::array<uint32_t, 3>{256, 256, 64}));
+  ASSERT_TRUE(apply_mask("subgroup", capabilities));
+  EXPECT_EQ(capabilities.required_subgroup_size, 0u);
+
+  const auto failure = [](const char* mask, Capabilities device) {
+    const Status status = apply_mask(mask, device);
+    EXPECT_FALSE(status) << mask;
+    return status ? Error{} : status.error();
+  };
+  for (const char* mask : {"subgroup-size=12", "subgroup-size=0", "subgroup-size"}) {
+    EXPECT_EQ(failure(mask, large_device()).code, ErrorCode::kInvalidArgument) << mask;
+  }
+  for (const char* mask : {"subgroup-size=4", "subgroup-size=64", "all,subgroup-size=16"}) {
+    EXPECT_EQ(failure(mask, large_device()).code, ErrorCode::kUnsupported) << mask;
+  }
+  EXPECT_THAT(failure("subgroup-size=64", large_device()).message, testing::HasSubstr("8, 16, 32"));
+  EXPECT_THAT(failure("subgroup-size=8", Capabilities{}).message, testing::HasSubstr("none"));
 }
 
 TEST(ApplyMask, UnknownNameListsTheValidOnesAndChangesNothing) {
@@ -83,7 +121,7 @@ TEST(ApplyMask, UnknownNameListsTheValidOnesAndChangesNothing) {
 
 TEST(ApplyMask, LimitsMustBePositiveNumbers) {
   for (const char* mask : {"invocations", "invocations=", "invocations=0", "invocations=-1",
-                           "invocations=12x", "shared-memory=4294967296"}) {
+                           "invocations=12x", "shared-memory=4294967296", "workgroups=0"}) {
     Capabilities capabilities = large_device();
     EXPECT_FALSE(apply_mask(mask, capabilities)) << mask;
   }

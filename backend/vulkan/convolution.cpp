@@ -34,6 +34,7 @@ std::string_view shader_name(Variant variant) {
   return "convolution_direct";
 }
 
+// The output has as many rows, which int32 counts: see check_tensor().
 uint32_t positions_of(const LoweredConvolution& op) {
   return static_cast<uint32_t>(op.output_extent.batch * op.output_extent.height *
                                op.output_extent.width);
@@ -47,39 +48,93 @@ bool is_matrix_product(const LoweredConvolution& op) {
          op.input_extent.width == op.output_extent.width;
 }
 
-Variant choose_variant(const LoweredConvolution& op) {
+// Every variant that computes the operator, best first. A group must begin and end with what a
+// variant loads (units, words) and stores (words).
+std::vector<Variant> applicable_variants(const LoweredConvolution& op) {
   const int32_t group_channels = op.input_extent.channels / op.groups;
   const int32_t group_outputs = op.output_extent.channels / op.groups;
-  const bool reads_units = op.input_extent.channels > kWordBytes;
-  if (op.groups > 1 && (group_channels % kWordBytes != 0 || group_outputs % kWordBytes != 0)) {
-    return Variant::kDirect;
+  const auto groups_are_whole = [&](int32_t loaded_bytes) {
+    return op.groups == 1 ||
+           (group_channels % loaded_bytes == 0 && group_outputs % kWordBytes == 0);
+  };
+  const bool has_units = op.input_extent.channels > kWordBytes;
+  std::vector<Variant> variants;
+  if (has_units && is_matrix_product(op)) {
+    variants = {Variant::kPointwise, Variant::kRow};
+    if (positions_of(op) == 1) {
+      std::ranges::reverse(variants);
+    }
   }
-  if (!reads_units || (op.groups > 1 && group_channels % kUnitBytes != 0)) {
-    return Variant::kWords;
+  if (has_units && groups_are_whole(kUnitBytes)) {
+    variants.push_back(Variant::kUnits);
   }
-  if (!is_matrix_product(op)) {
-    return Variant::kUnits;
+  if (groups_are_whole(kWordBytes)) {
+    variants.push_back(Variant::kWords);
   }
-  return positions_of(op) == 1 ? Variant::kRow : Variant::kPointwise;
+  variants.push_back(Variant::kDirect);
+  return variants;
 }
+
+// A variant as shaders/CMakeLists.txt compiles it.
+struct Kernel {
+  Variant variant;
+  bool uses_integer_dot_product = false;
+
+  std::string name() const {
+    return fmt::format("{}{}", shader_name(variant), uses_integer_dot_product ? "_int_dot" : "");
+  }
+};
 
 // How the fast variants walk through the taps: see convolution.comp.
 struct Steps {
   int32_t unit_bytes;    // what one load of the input brings
   int32_t group_units;   // loads for one tap of one group
-  int32_t count;         // steps of 16 bytes over all taps
+  int64_t count;         // steps of 16 bytes over all taps
   int32_t group_blocks;  // blocks of 4 output channels in a group
+
+  int64_t weights_bytes(int32_t groups) const {
+    return groups * count * group_blocks * kWordBytes * kUnitBytes;
+  }
 };
 
 Steps steps_of(const LoweredConvolution& op, Variant variant) {
-  const int32_t taps = op.window.kernel_height * op.window.kernel_width;
+  const int64_t taps = int64_t{op.window.kernel_height} * op.window.kernel_width;
   const int32_t group_channels = op.input_extent.channels / op.groups;
   Steps steps{};
   steps.unit_bytes = variant == Variant::kWords ? kWordBytes : kUnitBytes;
   steps.group_units = divide_up(group_channels, steps.unit_bytes);
-  steps.count = divide_up(taps * steps.group_units * steps.unit_bytes, kUnitBytes);
+  steps.count = divide_up(taps * steps.group_units * steps.unit_bytes, int64_t{kUnitBytes});
   steps.group_blocks = divide_up(op.output_extent.channels / op.groups, kWordBytes);
   return steps;
+}
+
+// Of one invocation; see Alternative.
+int64_t loop_iterations(const LoweredConvolution& op, Variant variant) {
+  const int64_t rows = op.window.kernel_height;
+  const int64_t taps = rows * op.window.kernel_width;
+  const int64_t group_channels = op.input_extent.channels / op.groups;
+  switch (variant) {
+    case Variant::kRow:
+    case Variant::kPointwise:
+    case Variant::kWords:
+      return steps_of(op, variant).count;
+    case Variant::kUnits:
+      return rows + taps * (1 + divide_up(group_channels, int64_t{kUnitBytes}));
+    case Variant::kDirect:
+      break;
+  }
+  return kWordBytes * (1 + rows + taps * (1 + group_channels));
+}
+
+std::vector<Kernel> applicable_kernels(const PlanContext& context, const LoweredConvolution& op) {
+  std::vector<Kernel> kernels;
+  for (const Variant variant : applicable_variants(op)) {
+    if (variant != Variant::kDirect && context.capabilities.integer_dot_product) {
+      kernels.push_back({variant, true});
+    }
+    kernels.push_back({variant, false});
+  }
+  return kernels;
 }
 
 // uvec4 [group][step][block of 4 output channels][channel in block], zeros in between.
@@ -87,12 +142,12 @@ std::vector<int8_t> pack_weights(const LoweredConvolution& op, const Steps& step
   const int32_t taps = op.window.kernel_height * op.window.kernel_width;
   const int32_t group_channels = op.input_extent.channels / op.groups;
   const int32_t group_outputs = op.output_extent.channels / op.groups;
-  const auto step_bytes = static_cast<size_t>(steps.group_blocks * kWordBytes * kUnitBytes);
-  std::vector<int8_t> packed(static_cast<size_t>(op.groups * steps.count) * step_bytes);
+  const auto step_bytes = static_cast<size_t>(steps.group_blocks) * kWordBytes * kUnitBytes;
+  std::vector<int8_t> packed(static_cast<size_t>(steps.weights_bytes(op.groups)));
   auto weight = op.weights.begin();
   for (int32_t output = 0; output < op.output_extent.channels; ++output) {
     const auto first_step = static_cast<size_t>(output / group_outputs * steps.count);
-    const auto channel_bytes = static_cast<size_t>(output % group_outputs * kUnitBytes);
+    const auto channel_bytes = static_cast<size_t>(output % group_outputs) * kUnitBytes;
     for (int32_t tap = 0; tap < taps; ++tap) {
       for (int32_t channel = 0; channel < group_channels; ++channel) {
         const int32_t place = tap * steps.group_units * steps.unit_bytes + channel;
@@ -111,7 +166,7 @@ std::vector<int32_t> channel_parameters(const LoweredConvolution& op,
   const auto channels = static_cast<size_t>(op.output_extent.channels);
   std::vector<int32_t> parameters(divide_up(channels, size_t{4}) * 16);
   for (size_t channel = 0; channel < channels; ++channel) {
-    const numerics::ChannelScale scale = op.output_stage.scales[channel];
+    const numerics::ChannelScale scale = scale_of(op.output_stage, channel);
     const std::array<int32_t, 4> words{bias[channel], scale.multiplier, scale.shift,
                                        op.weights_zero_points[channel]};
     std::ranges::copy(words, parameters.begin() + static_cast<std::ptrdiff_t>(channel * 4));
@@ -120,20 +175,22 @@ std::vector<int32_t> channel_parameters(const LoweredConvolution& op,
 }
 
 Result<KernelPlan> plan_fast(const PlanContext& context, const LoweredConvolution& op,
-                             Variant variant) {
-  const Steps steps = steps_of(op, variant);
+                             const Kernel& kernel) {
+  const Steps steps = steps_of(op, kernel.variant);
+  const int64_t weights_bytes = steps.weights_bytes(op.groups);
+  if (static_cast<uint64_t>(weights_bytes) > context.capabilities.max_storage_buffer_range) {
+    return make_error(ErrorCode::kUnsupported,
+                      "its weights take {} bytes; the device binds at most {} at once",
+                      weights_bytes, context.capabilities.max_storage_buffer_range);
+  }
   const TensorLayout input = context.layout(op.input);
   const TensorLayout output = context.layout(op.output);
   const bool asymmetric = std::ranges::any_of(op.weights_zero_points,
                                               [](int32_t zero_point) { return zero_point != 0; });
   KernelPlan plan;
   Dispatch dispatch;
-  dispatch.shader = shader_name(variant);
-  if (context.capabilities.integer_dot_product) {
-    dispatch.shader += "_int_dot";
-  }
-  plan.variant = dispatch.shader;
-  dispatch.specialization = {static_cast<uint32_t>(op.output_stage.rounding), asymmetric ? 1u : 0u};
+  dispatch.shader = kernel.name();
+  dispatch.specialization = {rounding_constant(op.output_stage), asymmetric ? 1u : 0u};
   const graph::Window2d& window = op.window;
   const int32_t channel_blocks = steps.group_blocks * op.groups;
   dispatch.push_constants = push_constants(
@@ -149,7 +206,7 @@ Result<KernelPlan> plan_fast(const PlanContext& context, const LoweredConvolutio
   dispatch.inputs = {tensor_binding(op.input), add_constant(plan, std::span(weights)),
                      add_constant(plan, std::span(parameters))};
   dispatch.output = tensor_binding(op.output);
-  const uint64_t tile_positions = variant == Variant::kRow ? 1 : 4;
+  const uint64_t tile_positions = kernel.variant == Variant::kRow ? 1 : 4;
   const uint64_t tiles = divide_up(uint64_t{positions_of(op)}, tile_positions);
   if (Status status = size_dispatch(context.capabilities,
                                     tiles * static_cast<uint64_t>(channel_blocks), dispatch);
@@ -165,8 +222,7 @@ Result<KernelPlan> plan_direct(const PlanContext& context, const LoweredConvolut
   KernelPlan plan;
   Dispatch dispatch;
   dispatch.shader = shader_name(Variant::kDirect);
-  plan.variant = dispatch.shader;
-  dispatch.specialization = {static_cast<uint32_t>(op.output_stage.rounding)};
+  dispatch.specialization = {rounding_constant(op.output_stage)};
   const graph::Window2d& window = op.window;
   dispatch.push_constants = push_constants(
       positions_of(op), op.output_extent.channels, op.output_extent.channels / op.groups,
@@ -226,9 +282,29 @@ Result<KernelPlan> plan_convolution(const PlanContext& context, const LoweredCon
   if (!addressable) {
     return tl::unexpected(addressable.error());
   }
-  const Variant variant = choose_variant(*addressable);
-  return variant == Variant::kDirect ? plan_direct(context, *addressable)
-                                     : plan_fast(context, *addressable, variant);
+  std::vector<Alternative> alternatives;
+  for (const Kernel& kernel : applicable_kernels(context, *addressable)) {
+    alternatives.push_back({.name = kernel.name(),
+                            .plan =
+                                [&context, &addressable, kernel] {
+                                  return kernel.variant == Variant::kDirect
+                                             ? plan_direct(context, *addressable)
+                                             : plan_fast(context, *addressable, kernel);
+                                },
+                            .loop_iterations = loop_iterations(*addressable, kernel.variant)});
+  }
+  return plan_one_of(context, alternatives);
+}
+
+std::vector<std::string> convolution_kernels(const PlanContext& context,
+                                             const LoweredConvolution& op) {
+  std::vector<std::string> names;
+  for (const Kernel& kernel : applicable_kernels(context, op)) {
+    if (carries_out(context.capabilities, loop_iterations(op, kernel.variant))) {
+      names.push_back(kernel.name());
+    }
+  }
+  return names;
 }
 
 }  // namespace lockstep::backend::vulkan

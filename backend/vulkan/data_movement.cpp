@@ -8,9 +8,6 @@
 namespace lockstep::backend::vulkan {
 namespace {
 
-// Rows follow one another without padding: the bytes are those of the dense tensor.
-bool is_dense(const TensorLayout& layout) { return layout.channels == layout.channel_stride; }
-
 Status add_dispatch(const PlanContext& context, uint64_t invocations, Dispatch dispatch,
                     KernelPlan& plan) {
   if (Status status = size_dispatch(context.capabilities, invocations, dispatch); !status) {
@@ -89,6 +86,42 @@ Status add_bytes(const PlanContext& context, const Piece& piece, KernelPlan& pla
   return add_dispatch(context, words, std::move(dispatch), plan);
 }
 
+// One piece after another, each by `add`.
+Result<KernelPlan> plan_pieces(const PlanContext& context, std::span<const Piece> pieces,
+                               Status (*add)(const PlanContext&, const Piece&, KernelPlan&)) {
+  KernelPlan plan;
+  for (const Piece& piece : pieces) {
+    if (Status status = add(context, piece, plan); !status) {
+      return tl::unexpected(status.error());
+    }
+  }
+  return plan;
+}
+
+// A padding whose four dimensions number the tensors' rows (shader pad_rows) or elements
+// (pad_bytes).
+Result<KernelPlan> plan_numbered_pad(const PlanContext& context, const graph::LoweredPad& op,
+                                     std::string shader) {
+  const TensorLayout input = context.layout(op.input);
+  const TensorLayout output = context.layout(op.output);
+  KernelPlan plan;
+  Dispatch dispatch;
+  dispatch.shader = std::move(shader);
+  const uint32_t words = static_cast<uint32_t>(output.rows) * row_words(output);
+  dispatch.push_constants =
+      push_constants(words, output.channels, row_words(output), stride_words(output),
+                     input.channels, input.channel_stride, replicate(op.value));
+  for (const auto& extents : {op.input_extents, op.output_extents, op.before}) {
+    dispatch.push_constants.insert(dispatch.push_constants.end(), extents.begin(), extents.end());
+  }
+  dispatch.inputs = {tensor_binding(op.input)};
+  dispatch.output = tensor_binding(op.output);
+  if (Status status = add_dispatch(context, words, std::move(dispatch), plan); !status) {
+    return tl::unexpected(status.error());
+  }
+  return plan;
+}
+
 }  // namespace
 
 Result<KernelPlan> plan_concatenation(const PlanContext& context,
@@ -110,66 +143,52 @@ Result<KernelPlan> plan_concatenation(const PlanContext& context,
   }
   const bool words =
       std::ranges::all_of(pieces, [&](const Piece& piece) { return moves_words(context, piece); });
-  KernelPlan plan;
-  plan.variant = words ? "concatenation of words" : "concatenation of bytes";
-  for (const Piece& piece : pieces) {
-    const Status status = words ? add_words(context, piece, plan) : add_bytes(context, piece, plan);
-    if (!status) {
-      return tl::unexpected(status.error());
-    }
+  std::vector<Alternative> alternatives;
+  if (words) {
+    alternatives.push_back(
+        {"concatenation of words", [&] { return plan_pieces(context, pieces, add_words); }});
   }
-  return plan;
+  alternatives.push_back(
+      {"concatenation of bytes", [&] { return plan_pieces(context, pieces, add_bytes); }});
+  return plan_one_of(context, alternatives);
 }
 
 Result<KernelPlan> plan_reshape(const PlanContext& context, const graph::LoweredReshape& op) {
   const TensorLayout input = context.layout(op.input);
   const TensorLayout output = context.layout(op.output);
-  KernelPlan plan;
-  if (input == output || (is_dense(input) && is_dense(output))) {
-    plan.variant = "reshape in place";
-    plan.is_alias = true;
-    return plan;
+  std::vector<Alternative> alternatives;
+  if (input == output || (input.is_dense() && output.is_dense())) {
+    alternatives.push_back({"reshape in place", [] {
+                              KernelPlan plan;
+                              plan.is_alias = true;
+                              return plan;
+                            }});
   }
-  plan.variant = "reshape";
   const auto elements = static_cast<int32_t>(input.rows * input.channels);
   const Piece piece{
       .input = op.input, .output = op.output, .elements = elements, .output_elements = elements};
-  if (Status status = add_bytes(context, piece, plan); !status) {
-    return tl::unexpected(status.error());
-  }
-  return plan;
+  alternatives.push_back(
+      {"reshape", [&] { return plan_pieces(context, std::span(&piece, 1), add_bytes); }});
+  return plan_one_of(context, alternatives);
 }
 
 Result<KernelPlan> plan_pad(const PlanContext& context, const graph::LoweredPad& op) {
-  const TensorLayout input = context.layout(op.input);
-  const TensorLayout output = context.layout(op.output);
-  auto input_extents = op.input_extents;
-  auto output_extents = op.output_extents;
+  const int32_t channels = context.layout(op.input).channels;
+  std::vector<Alternative> alternatives;
   // Where channels are left alone, the innermost dimension counts the rows that were merged with
   // them (none: 1).
-  const bool rows = input.channels == output.channels && input_extents[3] == output_extents[3] &&
-                    op.before[3] == 0 && input_extents[3] % input.channels == 0;
-  if (rows) {
-    input_extents[3] /= input.channels;
-    output_extents[3] /= input.channels;
+  graph::LoweredPad of_rows = op;
+  if (channels == context.layout(op.output).channels &&
+      op.input_extents[3] == op.output_extents[3] && op.before[3] == 0 &&
+      op.input_extents[3] % channels == 0) {
+    of_rows.input_extents[3] /= channels;
+    of_rows.output_extents[3] /= channels;
+    alternatives.push_back(
+        {"pad of rows", [&] { return plan_numbered_pad(context, of_rows, "pad_rows"); }});
   }
-  KernelPlan plan;
-  plan.variant = rows ? "pad of rows" : "pad of bytes";
-  Dispatch dispatch;
-  dispatch.shader = rows ? "pad_rows" : "pad_bytes";
-  const uint32_t words = static_cast<uint32_t>(output.rows) * row_words(output);
-  dispatch.push_constants =
-      push_constants(words, output.channels, row_words(output), stride_words(output),
-                     input.channels, input.channel_stride, replicate(op.value));
-  for (const auto& extents : {input_extents, output_extents, op.before}) {
-    dispatch.push_constants.insert(dispatch.push_constants.end(), extents.begin(), extents.end());
-  }
-  dispatch.inputs = {tensor_binding(op.input)};
-  dispatch.output = tensor_binding(op.output);
-  if (Status status = add_dispatch(context, words, std::move(dispatch), plan); !status) {
-    return tl::unexpected(status.error());
-  }
-  return plan;
+  alternatives.push_back(
+      {"pad of bytes", [&] { return plan_numbered_pad(context, op, "pad_bytes"); }});
+  return plan_one_of(context, alternatives);
 }
 
 }  // namespace lockstep::backend::vulkan

@@ -16,14 +16,15 @@ struct Tile {
   int32_t columns;
 };
 
-// Drivers that run on a processor have its few vector lanes for a subgroup; there a load costs much
-// more than the registers that a larger tile spills. Elsewhere registers are what a tile may not
-// exceed.
-Tile choose_tile(const Capabilities& capabilities) {
+// Best first. Drivers that run on a processor have its few vector lanes for a subgroup; there a
+// load costs much more than the registers that a larger tile spills. Elsewhere registers are what a
+// tile may not exceed.
+std::array<Tile, 2> tiles_for(const Capabilities& capabilities) {
+  constexpr Tile kNarrow{"depthwise_convolution", 2};
+  constexpr Tile kWide{"depthwise_convolution_wide", 4};
   const bool runs_on_a_processor =
       capabilities.subgroup_size > 1 && capabilities.subgroup_size <= 8;
-  return runs_on_a_processor ? Tile{"depthwise_convolution_wide", 4}
-                             : Tile{"depthwise_convolution", 2};
+  return runs_on_a_processor ? std::array{kWide, kNarrow} : std::array{kNarrow, kWide};
 }
 
 int32_t taps_of(const LoweredDepthwiseConvolution& op) {
@@ -52,26 +53,31 @@ std::vector<int32_t> pack_channel_parameters(const LoweredDepthwiseConvolution& 
   for (size_t channel = 0; channel < static_cast<size_t>(op.output_extent.channels); ++channel) {
     const size_t first = channel / kUnit * 3 * kUnit + channel % kUnit;
     packed[first] = op.folded_bias[channel];
-    packed[first + kUnit] = op.output_stage.scales[channel].multiplier;
-    packed[first + 2 * kUnit] = op.output_stage.scales[channel].shift;
+    packed[first + kUnit] = scale_of(op.output_stage, channel).multiplier;
+    packed[first + 2 * kUnit] = scale_of(op.output_stage, channel).shift;
   }
   return packed;
 }
 
-// One group for each input channel; weights HWO become O[HW]1.
+// One group for each input channel. The weights are left out.
+LoweredConvolution grouped_shape(const LoweredDepthwiseConvolution& op) {
+  return {.input = op.input,
+          .output = op.output,
+          .input_extent = op.input_extent,
+          .output_extent = op.output_extent,
+          .window = op.window,
+          .groups = op.input_extent.channels,
+          .input_zero_point = op.input_zero_point,
+          .weights = {},
+          .weights_zero_points = op.weights_zero_points,
+          .bias = op.bias,
+          .folded_bias = op.folded_bias,
+          .output_stage = op.output_stage};
+}
+
+// With its weights: HWO become O[HW]1.
 LoweredConvolution as_grouped_convolution(const LoweredDepthwiseConvolution& op) {
-  LoweredConvolution grouped{.input = op.input,
-                             .output = op.output,
-                             .input_extent = op.input_extent,
-                             .output_extent = op.output_extent,
-                             .window = op.window,
-                             .groups = op.input_extent.channels,
-                             .input_zero_point = op.input_zero_point,
-                             .weights = {},
-                             .weights_zero_points = op.weights_zero_points,
-                             .bias = op.bias,
-                             .folded_bias = op.folded_bias,
-                             .output_stage = op.output_stage};
+  LoweredConvolution grouped = grouped_shape(op);
   const auto taps = static_cast<size_t>(taps_of(op));
   const auto channels = static_cast<size_t>(op.output_extent.channels);
   grouped.weights.reserve(taps * channels);
@@ -83,23 +89,17 @@ LoweredConvolution as_grouped_convolution(const LoweredDepthwiseConvolution& op)
   return grouped;
 }
 
-}  // namespace
-
-Result<KernelPlan> plan_depthwise_convolution(const PlanContext& context,
-                                              const LoweredDepthwiseConvolution& op) {
-  const TensorLayout layout = context.layout(op.output);
-  if (op.depth_multiplier != 1 || layout.channel_stride % kUnitBytes != 0) {
-    return plan_convolution(context, as_grouped_convolution(op));
-  }
-  const int32_t channel_units = layout.channel_stride / kUnitBytes;
+// Of a convolution with one output channel for each input channel, in rows of whole units.
+Result<KernelPlan> plan_tiled(const PlanContext& context, const LoweredDepthwiseConvolution& op,
+                              const Tile& tile) {
+  const auto channel_units =
+      static_cast<int32_t>(channel_stride_for(op.output_extent.channels) / kUnitBytes);
   const int32_t output_rows = op.output_extent.batch * op.output_extent.height;
-  const Tile tile = choose_tile(context.capabilities);
   const int32_t column_tiles = divide_up(op.output_extent.width, tile.columns);
   KernelPlan plan;
   Dispatch dispatch;
   dispatch.shader = tile.shader;
-  plan.variant = dispatch.shader;
-  dispatch.specialization = {static_cast<uint32_t>(op.output_stage.rounding)};
+  dispatch.specialization = {rounding_constant(op.output_stage)};
   const graph::Window2d& window = op.window;
   dispatch.push_constants = push_constants(
       output_rows, column_tiles, channel_units, op.input_extent.height, op.input_extent.width,
@@ -120,6 +120,28 @@ Result<KernelPlan> plan_depthwise_convolution(const PlanContext& context,
   }
   plan.dispatches.push_back(std::move(dispatch));
   return plan;
+}
+
+}  // namespace
+
+Result<KernelPlan> plan_depthwise_convolution(const PlanContext& context,
+                                              const LoweredDepthwiseConvolution& op) {
+  std::vector<Alternative> alternatives;
+  if (op.depth_multiplier == 1 && context.layout(op.output).channels > kWordBytes) {
+    for (const Tile& tile : tiles_for(context.capabilities)) {
+      alternatives.push_back(
+          {.name = std::string(tile.shader),
+           .plan = [&context, &op, tile] { return plan_tiled(context, op, tile); },
+           .loop_iterations = op.window.kernel_height + int64_t{taps_of(op)}});
+    }
+  }
+  for (const std::string& name : convolution_kernels(context, grouped_shape(op))) {
+    alternatives.push_back({name, [&context, &op, name] {
+                              return plan_convolution({context.graph, context.capabilities, name},
+                                                      as_grouped_convolution(op));
+                            }});
+  }
+  return plan_one_of(context, alternatives);
 }
 
 }  // namespace lockstep::backend::vulkan

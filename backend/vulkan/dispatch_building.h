@@ -4,6 +4,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <type_traits>
@@ -26,9 +27,22 @@ constexpr uint32_t row_words(const TensorLayout& layout) {
   return static_cast<uint32_t>(divide_up(layout.channels, kWordBytes));
 }
 
-// From the start of a row to the next, in words.
+// From the start of a row to the next, in words of four 8-bit channels. Kernels that store
+// accumulators number their output alike and write four words for each.
 constexpr uint32_t stride_words(const TensorLayout& layout) {
-  return static_cast<uint32_t>(layout.channel_stride / kWordBytes);
+  return static_cast<uint32_t>(layout.channel_stride / (kWordBytes * layout.element_bytes));
+}
+
+// Specialization constant 1 of the convolutions: how their accumulators end, which is a
+// numerics::Rounding or kStoreAccumulators of requantization.glsl.
+constexpr uint32_t kStoreAccumulators = 4;
+constexpr uint32_t rounding_constant(const graph::OutputStage& stage) {
+  return stage.stores_accumulators ? kStoreAccumulators : static_cast<uint32_t>(stage.rounding);
+}
+
+// A channel's scale as kernels take it; accumulators that are stored have none.
+inline numerics::ChannelScale scale_of(const graph::OutputStage& stage, size_t channel) {
+  return stage.stores_accumulators ? numerics::ChannelScale{} : stage.scales[channel];
 }
 
 // A word of four equal bytes.
@@ -55,6 +69,24 @@ inline Binding tensor_binding(int32_t tensor) { return {Binding::Kind::kTensor, 
 
 // The table of copy_rows_table and copy_bytes_table: one word for each of the 256 entries.
 Binding add_table(KernelPlan& plan, std::span<const int8_t> table);
+
+// A way to compute an operator, and the name it is known by.
+struct Alternative {
+  std::string name;
+  std::function<Result<KernelPlan>()> plan;  // leaves KernelPlan::variant and ::kernels to others
+  // Of one invocation: an upper bound of the iterations of all its loops together. Loops that are
+  // always short (over the lanes of a word, say) need not count.
+  int64_t loop_iterations = 0;
+};
+
+// Whether the device carries out so many iterations; short loops have a share of their own.
+bool carries_out(const Capabilities& capabilities, int64_t loop_iterations);
+
+// Makes the plan that context.kernel names, or the first one where no alternative has that name.
+// `alternatives`: every way to compute the operator, best first. Those that loop too often for the
+// device do not count; kUnsupported where none is left.
+Result<KernelPlan> plan_one_of(const PlanContext& context,
+                               std::span<const Alternative> alternatives);
 
 // Fills in how many workgroups `invocations` need, and their size as specialization constant 0.
 // Workgroups fill x first and go on in y, as invocation.glsl numbers them. kUnsupported when that

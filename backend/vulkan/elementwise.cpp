@@ -54,42 +54,16 @@ void append(std::vector<uint32_t>& words, const std::vector<uint32_t>& more) {
   words.insert(words.end(), more.begin(), more.end());
 }
 
-Result<KernelPlan> plan_elementwise(const PlanContext& context, const Elementwise& op) {
-  const auto shape = [&](int32_t tensor) -> const graph::Shape& {
-    return context.graph.tensors[static_cast<size_t>(tensor)].shape;
-  };
-  const TensorLayout left = context.layout(op.left);
-  const TensorLayout right = context.layout(op.right);
+Result<KernelPlan> plan_shader(const PlanContext& context, const Elementwise& op,
+                               std::string shader, const std::vector<uint32_t>& operands) {
   const TensorLayout output = context.layout(op.output);
-  if (shape(op.left).size() > shape(op.output).size() ||
-      shape(op.right).size() > shape(op.output).size()) {
-    return make_error(ErrorCode::kUnsupported, "an operand has more dimensions than the output");
-  }
   const uint32_t words = static_cast<uint32_t>(output.rows) * row_words(output);
-  const auto left_rows = row_broadcast(shape(op.left), shape(op.output));
-  const auto right_rows = row_broadcast(shape(op.right), shape(op.output));
-  const bool by_rows = left_rows && right_rows;
-
   KernelPlan plan;
   Dispatch dispatch;
-  dispatch.shader = by_rows ? op.shader : op.shader + "_broadcast";
-  plan.variant = dispatch.shader;
+  dispatch.shader = std::move(shader);
   dispatch.specialization = op.specialization;
   dispatch.push_constants = push_constants(words, row_words(output), stride_words(output));
-  if (by_rows) {
-    append(dispatch.push_constants,
-           push_constants(left_rows->repeat, stride_words(left), left_rows->single_channel,
-                          right_rows->repeat, stride_words(right), right_rows->single_channel));
-  } else {
-    const graph::BroadcastExtents& extents = op.extents;
-    append(dispatch.push_constants, push_constants(output.channels, extents.output[1],
-                                                   extents.output[2], extents.output[3]));
-    for (const auto& strides : {extents.left_strides, extents.right_strides}) {
-      dispatch.push_constants.insert(dispatch.push_constants.end(), strides.begin(), strides.end());
-    }
-    append(dispatch.push_constants, push_constants(left.channels, left.channel_stride,
-                                                   right.channels, right.channel_stride));
-  }
+  append(dispatch.push_constants, operands);
   append(dispatch.push_constants, op.arithmetic);
   dispatch.inputs = {tensor_binding(op.left), tensor_binding(op.right)};
   dispatch.output = tensor_binding(op.output);
@@ -98,6 +72,49 @@ Result<KernelPlan> plan_elementwise(const PlanContext& context, const Elementwis
   }
   plan.dispatches.push_back(std::move(dispatch));
   return plan;
+}
+
+// How the operands follow the output, as the shader with BROADCAST takes it.
+std::vector<uint32_t> broadcast_operands(const PlanContext& context, const Elementwise& op) {
+  const graph::BroadcastExtents& extents = op.extents;
+  std::vector<uint32_t> words = push_constants(
+      context.layout(op.output).channels, extents.output[1], extents.output[2], extents.output[3]);
+  for (const auto& strides : {extents.left_strides, extents.right_strides}) {
+    words.insert(words.end(), strides.begin(), strides.end());
+  }
+  for (const int32_t operand : {op.left, op.right}) {
+    const TensorLayout layout = context.layout(operand);
+    append(words, push_constants(layout.channels, layout.channel_stride));
+  }
+  return words;
+}
+
+Result<KernelPlan> plan_elementwise(const PlanContext& context, const Elementwise& op) {
+  const auto shape = [&](int32_t tensor) -> const graph::Shape& {
+    return context.graph.tensors[static_cast<size_t>(tensor)].shape;
+  };
+  if (shape(op.left).size() > shape(op.output).size() ||
+      shape(op.right).size() > shape(op.output).size()) {
+    return make_error(ErrorCode::kUnsupported, "an operand has more dimensions than the output");
+  }
+  std::vector<Alternative> alternatives;
+  const auto left_rows = row_broadcast(shape(op.left), shape(op.output));
+  const auto right_rows = row_broadcast(shape(op.right), shape(op.output));
+  if (left_rows && right_rows) {
+    alternatives.push_back(
+        {op.shader, [&] {
+           return plan_shader(
+               context, op, op.shader,
+               push_constants(left_rows->repeat, stride_words(context.layout(op.left)),
+                              left_rows->single_channel, right_rows->repeat,
+                              stride_words(context.layout(op.right)), right_rows->single_channel));
+         }});
+  }
+  const std::string broadcast = op.shader + "_broadcast";
+  alternatives.push_back(
+      {broadcast,
+       [&] { return plan_shader(context, op, broadcast, broadcast_operands(context, op)); }});
+  return plan_one_of(context, alternatives);
 }
 
 }  // namespace

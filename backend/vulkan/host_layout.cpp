@@ -19,14 +19,14 @@ void copy_row(const std::byte* source, std::byte* destination, size_t bytes, std
   }
 }
 
-// Rows of a compile-time number of channels, so that the inner loop unrolls: images (3 channels)
+// Rows of a compile-time number of bytes, so that the inner loop unrolls: images (3 channels)
 // and masks (1) have many short rows.
-template <size_t kChannels>
+template <size_t kRowBytes>
 void copy_short_rows(const std::byte* source, size_t source_stride, std::byte* destination,
                      size_t destination_stride, size_t rows, std::byte flip) {
   for (size_t row = 0; row < rows; ++row) {
-    for (size_t channel = 0; channel < kChannels; ++channel) {
-      destination[channel] = source[channel] ^ flip;
+    for (size_t i = 0; i < kRowBytes; ++i) {
+      destination[i] = source[i] ^ flip;
     }
     source += source_stride;
     destination += destination_stride;
@@ -34,12 +34,12 @@ void copy_short_rows(const std::byte* source, size_t source_stride, std::byte* d
 }
 
 void copy_rows(const std::byte* source, size_t source_stride, std::byte* destination,
-               size_t destination_stride, size_t rows, size_t channels, std::byte flip) {
-  if (source_stride == channels && destination_stride == channels) {
-    copy_row(source, destination, rows * channels, flip);
+               size_t destination_stride, size_t rows, size_t row_bytes, std::byte flip) {
+  if (source_stride == row_bytes && destination_stride == row_bytes) {
+    copy_row(source, destination, rows * row_bytes, flip);
     return;
   }
-  switch (channels) {
+  switch (row_bytes) {
     case 1:
       copy_short_rows<1>(source, source_stride, destination, destination_stride, rows, flip);
       return;
@@ -51,7 +51,7 @@ void copy_rows(const std::byte* source, size_t source_stride, std::byte* destina
       return;
     default:
       for (size_t row = 0; row < rows; ++row) {
-        copy_row(source + row * source_stride, destination + row * destination_stride, channels,
+        copy_row(source + row * source_stride, destination + row * destination_stride, row_bytes,
                  flip);
       }
   }
@@ -61,16 +61,16 @@ void copy_rows(const std::byte* source, size_t source_stride, std::byte* destina
 
 void copy_to_device_layout(graph::DataType type, const TensorLayout& layout, const std::byte* dense,
                            std::byte* device) {
-  const auto channels = static_cast<size_t>(layout.channels);
-  copy_rows(dense, channels, device, static_cast<size_t>(layout.channel_stride),
-            static_cast<size_t>(layout.rows), channels, sign_flip(type));
+  const auto row_bytes = static_cast<size_t>(layout.row_bytes());
+  copy_rows(dense, row_bytes, device, static_cast<size_t>(layout.channel_stride),
+            static_cast<size_t>(layout.rows), row_bytes, sign_flip(type));
 }
 
 void copy_from_device_layout(graph::DataType type, const TensorLayout& layout,
                              const std::byte* device, std::byte* dense) {
-  const auto channels = static_cast<size_t>(layout.channels);
-  copy_rows(device, static_cast<size_t>(layout.channel_stride), dense, channels,
-            static_cast<size_t>(layout.rows), channels, sign_flip(type));
+  const auto row_bytes = static_cast<size_t>(layout.row_bytes());
+  copy_rows(device, static_cast<size_t>(layout.channel_stride), dense, row_bytes,
+            static_cast<size_t>(layout.rows), row_bytes, sign_flip(type));
 }
 
 }  // namespace lockstep::backend::vulkan

@@ -9,8 +9,8 @@
 
 namespace lockstep::backend::vulkan {
 
-// `dense` holds layout.rows * layout.channels bytes, `device` layout.bytes(). `type` is kInt8 or
-// kUint8. The padding of a row is left as it is.
+// `dense` holds layout.rows * layout.row_bytes() bytes, `device` layout.bytes(). `type` is kInt8,
+// kUint8 or kInt32 (whose words are copied as they are). The padding of a row is left as it is.
 void copy_to_device_layout(graph::DataType type, const TensorLayout& layout, const std::byte* dense,
                            std::byte* device);
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 #include <vector>
 
@@ -15,7 +16,7 @@ constexpr std::byte kUntouched{0xA5};
 TEST(LayoutOf, ViewsAllButTheLastExtentAsRows) {
   const std::vector<int32_t> image{2, 5, 7, 17};
   EXPECT_EQ(layout_of(image), (TensorLayout{70, 17, 32}));
-  EXPECT_EQ(layout_of({}), (TensorLayout{1, 1, 4}));
+  EXPECT_EQ(layout_of(graph::Shape{}), (TensorLayout{1, 1, 4}));
   const std::vector<int32_t> vector{9};
   EXPECT_EQ(layout_of(vector), (TensorLayout{1, 9, 16}));
 }
@@ -26,6 +27,38 @@ TEST(LayoutOf, StrideIsOneWordOrMultiplesOfSixteen) {
   EXPECT_EQ(channel_stride_for(5), 16);
   EXPECT_EQ(channel_stride_for(16), 16);
   EXPECT_EQ(channel_stride_for(17), 32);
+}
+
+TEST(LayoutOf, WordsOfAccumulatorsLieWhereBytesDo) {
+  for (const int32_t channels : {1, 4, 5, 16, 17}) {
+    const TensorLayout bytes = layout_of({"x", DataType::kUint8, {3, channels}, {}});
+    const TensorLayout words = layout_of({"x", DataType::kInt32, {3, channels}, {}});
+    EXPECT_EQ(bytes, layout_of(graph::Shape{3, channels}));
+    EXPECT_EQ(words.channel_stride, 4 * bytes.channel_stride);
+    EXPECT_EQ(words.bytes(), 4 * bytes.bytes());
+    EXPECT_EQ(words.row_bytes(), 4 * channels);
+    EXPECT_EQ(words.is_dense(), bytes.is_dense());
+  }
+}
+
+TEST(HostLayout, CopiesWordsOfAccumulatorsAsTheyAre) {
+  for (const int32_t channels : {1, 2, 4, 5}) {
+    const TensorLayout layout = layout_of({"x", DataType::kInt32, {3, channels}, {}});
+    std::vector<std::byte> dense(static_cast<size_t>(layout.rows * layout.row_bytes()));
+    for (size_t i = 0; i < dense.size(); ++i) {
+      dense[i] = static_cast<std::byte>(i + 1);
+    }
+    std::vector<std::byte> device(static_cast<size_t>(layout.bytes()), kUntouched);
+    copy_to_device_layout(DataType::kInt32, layout, dense.data(), device.data());
+    const auto second_row = device.begin() + layout.channel_stride;
+    EXPECT_TRUE(std::equal(second_row, second_row + layout.row_bytes(),
+                           dense.begin() + layout.row_bytes()));
+    EXPECT_EQ(std::ranges::count(device, kUntouched),
+              layout.rows * (layout.channel_stride - layout.row_bytes()));
+    std::vector<std::byte> back(dense.size());
+    copy_from_device_layout(DataType::kInt32, layout, device.data(), back.data());
+    EXPECT_EQ(back, dense);
+  }
 }
 
 TEST(HostLayout, PutsEveryByteWhereTheLayoutSaysAndLeavesPaddingAlone) {

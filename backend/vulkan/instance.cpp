@@ -173,6 +173,8 @@ Status Instance::initialize() {
     return tl::unexpected(error_of(created, "vkCreateInstance"));
   }
   volkLoadInstanceOnly(instance_);
+  destroy_instance_ = vkDestroyInstance;
+  destroy_messenger_ = vkDestroyDebugUtilsMessengerEXT;
   if (validation == ValidationState::kActive) {
     messenger.pNext = nullptr;
     return check(vkCreateDebugUtilsMessengerEXT(instance_, &messenger, nullptr, &messenger_),
@@ -183,10 +185,10 @@ Status Instance::initialize() {
 
 Instance::~Instance() {
   if (messenger_ != VK_NULL_HANDLE) {
-    vkDestroyDebugUtilsMessengerEXT(instance_, messenger_, nullptr);
+    destroy_messenger_(instance_, messenger_, nullptr);
   }
   if (instance_ != VK_NULL_HANDLE) {
-    vkDestroyInstance(instance_, nullptr);
+    destroy_instance_(instance_, nullptr);
   }
 }
 

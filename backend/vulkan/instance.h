@@ -49,6 +49,9 @@ class Instance {
 
   VkInstance instance_ = VK_NULL_HANDLE;
   VkDebugUtilsMessengerEXT messenger_ = VK_NULL_HANDLE;
+  // volk's globals may already be changing for the next instance while this one is destroyed.
+  PFN_vkDestroyInstance destroy_instance_ = nullptr;
+  PFN_vkDestroyDebugUtilsMessengerEXT destroy_messenger_ = nullptr;
   uint32_t api_version_ = 0;
 };
 

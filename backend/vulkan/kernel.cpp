@@ -47,6 +47,9 @@ Result<KernelPlan> plan_operator(const PlanContext& context, const graph::Lowere
     return make_error(plan.error().code, "operator {} ({}): {}", op.source_operator, op.name,
                       plan.error().message);
   }
+  if (plan->kernels.empty()) {
+    plan->kernels = {plan->variant};
+  }
   return plan;
 }
 

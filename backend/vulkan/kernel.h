@@ -1,6 +1,6 @@
 // What a kernel family hands to the program builder for one operator: plain data, no Vulkan
-// objects. A family (convolution.cpp, depthwise.cpp, ...) decides applicability, packs parameters
-// and sizes dispatches; program.cpp turns the result into pipelines, memory, descriptors and
+// objects. A family (convolution.cpp, pool.cpp, ...) decides applicability, packs parameters and
+// sizes dispatches; program_builder.cpp turns the result into pipelines, memory, descriptors and
 // commands.
 #pragma once
 
@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "backend/vulkan/capabilities.h"
@@ -42,7 +43,9 @@ struct Dispatch {
 };
 
 struct KernelPlan {
-  std::string variant;                            // for reports
+  std::string variant;               // the kernel's name
+  std::vector<std::string> kernels;  // of all that fit the operator, best first; families with
+                                     // one kernel leave it to plan_operator()
   std::vector<std::vector<std::byte>> constants;  // uploaded once
   // In order. Dispatches that write the same tensor write disjoint words and need no barrier
   // between each other (unless follows_previous says so); the builder places barriers between
@@ -55,9 +58,11 @@ struct KernelPlan {
 struct PlanContext {
   const graph::LoweredGraph& graph;
   const Capabilities& capabilities;
+  // The kernel to plan for if it fits the operator; empty, or not one of them: the best.
+  std::string_view kernel{};
 
   TensorLayout layout(int32_t tensor) const {
-    return layout_of(graph.tensors[static_cast<size_t>(tensor)].shape);
+    return layout_of(graph.tensors[static_cast<size_t>(tensor)]);
   }
 };
 
@@ -66,6 +71,8 @@ Result<KernelPlan> plan_operator(const PlanContext& context, const graph::Lowere
 
 // The families, one file each. plan_operator dispatches to them.
 Result<KernelPlan> plan_convolution(const PlanContext&, const graph::LoweredConvolution&);
+// KernelPlan::kernels of that plan; looks at shapes only, not at weights.
+std::vector<std::string> convolution_kernels(const PlanContext&, const graph::LoweredConvolution&);
 Result<KernelPlan> plan_depthwise_convolution(const PlanContext&,
                                               const graph::LoweredDepthwiseConvolution&);
 Result<KernelPlan> plan_add(const PlanContext&, const graph::LoweredAdd&);

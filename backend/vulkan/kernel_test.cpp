@@ -5,9 +5,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <limits>
 #include <random>
 #include <set>
 
+#include "backend/vulkan/device_context.h"
 #include "backend/vulkan/dispatch_building.h"
 #include "backend/vulkan/testing/validation_environment.h"
 #include "backend/vulkan/vulkan_backend.h"
@@ -25,6 +28,9 @@ using ::testing::ElementsAre;
 using Bytes = std::vector<std::byte>;
 
 const auto* const kValidation = vulkan::testing::fail_on_validation_messages();
+
+// Some drivers take seconds for one pipeline.
+constexpr auto kCompileBudget = std::chrono::seconds(1);
 
 struct OpenedDevice {
   std::string name;
@@ -58,8 +64,9 @@ class Cases {
     graph_.inputs.push_back(tensor(std::move(shape)));
     return graph_.inputs.back();
   }
-  int32_t output(Shape shape) {
+  int32_t output(Shape shape, DataType type = DataType::kInt8) {
     graph_.outputs.push_back(tensor(std::move(shape)));
+    graph_.tensors.back().type = type;
     return graph_.outputs.back();
   }
   int32_t constant(Shape shape) {
@@ -104,30 +111,71 @@ class Cases {
     return stage;
   }
 
-  // Runs everything on every device with random inputs, then with the smallest and largest.
-  // Returns the kernels that were used.
-  std::set<std::string> expect_equal_to_reference() {
+  // Runs everything on every device with random inputs, then with the smallest and largest; by the
+  // device's own choice of kernels, then with each kernel wherever it fits (on slow drivers with
+  // the first of them), always between guards. Returns the kernels that the devices chose
+  // themselves.
+  std::set<std::string> expect_equal_to_reference(
+      const std::vector<OpenedDevice>& tested = devices()) {
     auto interpreter = host_ref::Interpreter::create(graph_);
     EXPECT_TRUE(interpreter) << interpreter.error().message;
-    std::set<std::string> variants;
-    for (const OpenedDevice& opened : devices()) {
+    std::set<std::string> chosen;
+    for (const OpenedDevice& opened : tested) {
       SCOPED_TRACE(opened.name);
-      const auto program = opened.device->compile(graph_);
-      EXPECT_TRUE(program) << (program ? "" : program.error().message);
-      if (!program || !interpreter) {
-        return variants;
-      }
-      for (const OperatorPlacement& placement : (*program)->placements()) {
-        variants.insert(placement.variant);
-      }
-      for (int round = 0; round < 2; ++round) {
-        expect_equal_run(**program, *interpreter, round == 1);
+      uint8_t fill = 0;
+      std::chrono::nanoseconds compiling{0};
+      for (const std::string& kernel : kernels_of(*opened.device)) {
+        if (compiling > kCompileBudget) {
+          break;
+        }
+        SCOPED_TRACE("kernel '" + kernel + "'");
+        const auto start = std::chrono::steady_clock::now();
+        const auto program =
+            opened.device->compile(graph_, {.kernel = kernel, .guard_memory = true, .fill = fill});
+        compiling += std::chrono::steady_clock::now() - start;
+        EXPECT_TRUE(program) << (program ? "" : program.error().message);
+        if (!program || !interpreter) {
+          return chosen;
+        }
+        expect_uses(**program, *opened.device, kernel, chosen);
+        for (int round = 0; round < 2; ++round) {
+          expect_equal_run(**program, *interpreter, round == 1);
+        }
+        fill = static_cast<uint8_t>(~fill);
       }
     }
-    return variants;
+    return chosen;
+  }
+
+  // Every name that some operator has a kernel of; the empty one, for the device's choice, first.
+  std::set<std::string> kernels_of(const Device& device) const {
+    std::set<std::string> names{""};
+    for (const graph::LoweredOperator& op : graph_.operators) {
+      const auto kernels = device.kernels(graph_, op);
+      EXPECT_TRUE(kernels) << kernels.error().message;
+      names.insert(kernels->begin(), kernels->end());
+    }
+    return names;
   }
 
  private:
+  // That `kernel` computes every operator it can, and the device's choice the others, which are
+  // added to `chosen` when there is no `kernel`.
+  void expect_uses(const Program& program, const Device& device, const std::string& kernel,
+                   std::set<std::string>& chosen) const {
+    const std::vector<OperatorPlacement> placements = program.placements();
+    ASSERT_EQ(placements.size(), graph_.operators.size());
+    for (size_t i = 0; i < placements.size(); ++i) {
+      const auto kernels = device.kernels(graph_, graph_.operators[i]);
+      ASSERT_TRUE(kernels);
+      const bool has_kernel = std::ranges::find(*kernels, kernel) != kernels->end();
+      EXPECT_EQ(placements[i].variant, has_kernel ? kernel : kernels->front()) << "operator " << i;
+      if (kernel.empty()) {
+        chosen.insert(placements[i].variant);
+      }
+    }
+  }
+
   int32_t tensor(Shape shape) {
     const size_t index = graph_.tensors.size();
     graph_.tensors.push_back({fmt::format("t{}", index), DataType::kInt8, std::move(shape), {}});
@@ -155,7 +203,8 @@ class Cases {
     ASSERT_TRUE(interpreter.run());
     std::vector<Bytes> outputs;
     for (const int32_t output : graph_.outputs) {
-      outputs.emplace_back(elements(output));
+      const DataType type = graph_.tensors[static_cast<size_t>(output)].type;
+      outputs.emplace_back(elements(output) * graph::data_type_size(type));
     }
     const std::vector<std::span<const std::byte>> input_spans(inputs.begin(), inputs.end());
     const std::vector<std::span<std::byte>> output_spans(outputs.begin(), outputs.end());
@@ -168,7 +217,7 @@ class Cases {
       if (wanted != expected->end()) {
         const graph::LoweredTensor& tensor = graph_.tensors[static_cast<size_t>(graph_.outputs[i])];
         ADD_FAILURE() << "operator " << i << " (" << program.placements()[i].variant << "), output "
-                      << graph::shape_to_string(tensor.shape) << " element "
+                      << graph::shape_to_string(tensor.shape) << " byte "
                       << std::distance(expected->begin(), wanted) << ": "
                       << std::to_integer<int8_t>(*actual) + 0 << " instead of "
                       << std::to_integer<int8_t>(*wanted) + 0;
@@ -203,6 +252,9 @@ struct ConvolutionCase {
   int32_t groups = 1;  // depthwise: ignored
   bool asymmetric = false;
   Rounding rounding = Rounding::kDoubleTiesUp;
+  bool stores_accumulators = false;
+
+  DataType output_type() const { return stores_accumulators ? DataType::kInt32 : DataType::kInt8; }
 };
 
 Extent4d output_extent(const ConvolutionCase& c) {
@@ -215,7 +267,7 @@ void add_convolution(Cases& cases, const ConvolutionCase& c) {
   op.input_extent = c.input;
   op.output_extent = output_extent(c);
   op.input = cases.input(shape_of(op.input_extent));
-  op.output = cases.output(shape_of(op.output_extent));
+  op.output = cases.output(shape_of(op.output_extent), c.output_type());
   op.window = c.window;
   op.groups = c.groups;
   op.input_zero_point = cases.zero_point();
@@ -230,8 +282,11 @@ void add_convolution(Cases& cases, const ConvolutionCase& c) {
     }
     op.folded_bias.push_back(op.bias.back() - op.input_zero_point * sum);
   }
-  op.output_stage =
-      cases.output_stage(c.output_channels, c.rounding, 1.0 / (100.0 * std::sqrt(row)));
+  op.output_stage.stores_accumulators = c.stores_accumulators;
+  if (!c.stores_accumulators) {
+    op.output_stage =
+        cases.output_stage(c.output_channels, c.rounding, 1.0 / (100.0 * std::sqrt(row)));
+  }
   cases.add(std::move(op));
 }
 
@@ -240,7 +295,7 @@ void add_depthwise(Cases& cases, const ConvolutionCase& c) {
   op.input_extent = c.input;
   op.output_extent = output_extent(c);
   op.input = cases.input(shape_of(op.input_extent));
-  op.output = cases.output(shape_of(op.output_extent));
+  op.output = cases.output(shape_of(op.output_extent), c.output_type());
   op.window = c.window;
   op.depth_multiplier = c.output_channels / c.input.channels;
   op.input_zero_point = cases.zero_point();
@@ -256,8 +311,11 @@ void add_depthwise(Cases& cases, const ConvolutionCase& c) {
     }
     op.folded_bias.push_back(op.bias.back() - op.input_zero_point * sum);
   }
-  op.output_stage =
-      cases.output_stage(c.output_channels, c.rounding, 1.0 / (100.0 * std::sqrt(taps)));
+  op.output_stage.stores_accumulators = c.stores_accumulators;
+  if (!c.stores_accumulators) {
+    op.output_stage =
+        cases.output_stage(c.output_channels, c.rounding, 1.0 / (100.0 * std::sqrt(taps)));
+  }
   cases.add(std::move(op));
 }
 
@@ -375,6 +433,62 @@ TEST_F(Kernels, OneRowOfAMatrixAndFlattenedInputs) {
   }
   EXPECT_THAT(cases_.expect_equal_to_reference(),
               ::testing::IsSupersetOf({"convolution", "convolution_row", "convolution_words"}));
+}
+
+TEST_F(Kernels, ConvolutionsStoreAccumulatorsInEveryVariant) {
+  const Window2d window{.kernel_height = 3, .kernel_width = 2, .stride_width = 2, .padding_top = 1};
+  for (const bool asymmetric : {false, true}) {
+    for (const int32_t channels : {1, 5, 16, 33}) {
+      for (const int32_t rows : {1, 3}) {
+        add_convolution(cases_, {.input = {1, rows, rows, channels},
+                                 .output_channels = cases_.pick({1, 4, 6, 17}),
+                                 .asymmetric = asymmetric,
+                                 .stores_accumulators = true});
+      }
+      add_convolution(cases_, {.input = {2, 3, 4, channels},
+                               .output_channels = cases_.pick({3, 4, 18}),
+                               .window = window,
+                               .output_width = 2,
+                               .asymmetric = asymmetric,
+                               .stores_accumulators = true});
+      add_depthwise(cases_, {.input = {2, 3, 5, channels},
+                             .output_channels = channels * cases_.pick({1, 1, 2}),
+                             .window = window,
+                             .output_width = 2,
+                             .asymmetric = asymmetric,
+                             .stores_accumulators = true});
+    }
+    add_convolution(cases_, {.input = {1, 3, 3, 32},
+                             .output_channels = 8,
+                             .window = window,
+                             .output_width = 2,
+                             .groups = 2,
+                             .asymmetric = asymmetric,
+                             .stores_accumulators = true});
+  }
+  cases_.expect_equal_to_reference();
+  // What the devices of this machine offer, so that no variant goes untested.
+  for (const OpenedDevice& opened : devices()) {
+    EXPECT_THAT(cases_.kernels_of(*opened.device),
+                ::testing::IsSupersetOf({"convolution", "convolution_pointwise", "convolution_row",
+                                         "convolution_words", "convolution_direct",
+                                         "depthwise_convolution", "depthwise_convolution_wide"}));
+  }
+}
+
+TEST_F(Kernels, StoredAccumulatorsWrapLikeInt32) {
+  graph::LoweredConvolution op;
+  op.input_extent = {1, 1, 1, 5};
+  op.output_extent = {1, 1, 1, 2};
+  op.input = cases_.input({1, 1, 1, 5});
+  op.output = cases_.output({1, 1, 1, 2}, DataType::kInt32);
+  op.weights = {127, 127, 127, 127, 127, -128, -128, -128, -128, -128};
+  op.weights_zero_points = {0, 0};
+  op.bias = {std::numeric_limits<int32_t>::max(), std::numeric_limits<int32_t>::min()};
+  op.folded_bias = op.bias;
+  op.output_stage.stores_accumulators = true;
+  cases_.add(std::move(op));
+  cases_.expect_equal_to_reference();
 }
 
 TEST_F(Kernels, DepthwiseConvolutionsOfEveryTailAndRounding) {
@@ -528,6 +642,30 @@ TEST_F(Kernels, PoolsRoundHalfAwayFromZeroAndCountOnlyTheImage) {
   EXPECT_THAT(cases_.expect_equal_to_reference(), ElementsAre("average pool", "maximum pool"));
 }
 
+// A model may ask for any window; the work must be the image's, or a file of a few bytes hangs the
+// device.
+TEST_F(Kernels, PoolWindowsCostNoMoreThanTheirImage) {
+  for (const graph::PoolKind kind : {graph::PoolKind::kAverage, graph::PoolKind::kMax}) {
+    for (const int32_t dilation : {1, 2}) {
+      graph::LoweredPool op;
+      op.kind = kind;
+      op.input_extent = {1, 3, 2, 5};
+      op.output_extent = op.input_extent;
+      op.input = cases_.input(shape_of(op.input_extent));
+      op.output = cases_.output(shape_of(op.output_extent));
+      const int32_t kernel = (1 << 28) / dilation;
+      op.window = {.kernel_height = kernel,
+                   .kernel_width = kernel,
+                   .dilation_height = dilation,
+                   .dilation_width = dilation,
+                   .padding_top = (1 << 27) + 1,
+                   .padding_left = (1 << 27) - 1};
+      cases_.add(op);
+    }
+  }
+  EXPECT_THAT(cases_.expect_equal_to_reference(), ElementsAre("average pool", "maximum pool"));
+}
+
 TEST_F(Kernels, MeansReduceAnyRunOfAxes) {
   struct Reduction {
     Shape input;
@@ -662,6 +800,23 @@ TEST_F(Kernels, TablesMapEveryChannelTail) {
   EXPECT_THAT(cases_.expect_equal_to_reference(), ElementsAre("table"));
 }
 
+// Every size that pipelines may ask for gives the same bits.
+TEST_F(Kernels, EverySubgroupSizeOnOffer) {
+  // A shape with a single kernel: some drivers take seconds for one.
+  add_depthwise(cases_, {.input = {1, 5, 5, 7}, .output_channels = 14});
+  const auto listed = list_devices().value_or(std::vector<DeviceDescription>{});
+  for (size_t i = 0; i < listed.size(); ++i) {
+    const auto physical = open_context(i, {.mask = "", .cache_dir = ""});
+    ASSERT_TRUE(physical) << physical.error().message;
+    for (const uint32_t size : offered_subgroup_sizes((*physical)->device->capabilities())) {
+      const auto device =
+          open_device(i, {.mask = fmt::format("subgroup-size={}", size), .cache_dir = ""});
+      ASSERT_TRUE(device) << device.error().message;
+      cases_.expect_equal_to_reference({{fmt::format("{}, {}", listed[i].name, size), *device}});
+    }
+  }
+}
+
 TEST(SizeDispatch, FoldsIntoTheSecondAxisAndRefusesBeyondIt) {
   Capabilities capabilities;
   capabilities.max_workgroup_count = {10, 3, 1};
@@ -685,6 +840,54 @@ TEST(SizeDispatch, KeepsToTheDevicesWorkgroups) {
   ASSERT_TRUE(size_dispatch(capabilities, 65, dispatch));
   EXPECT_THAT(dispatch.specialization, ElementsAre(32));
   EXPECT_THAT(dispatch.workgroups, ElementsAre(3, 1, 1));
+}
+
+// More packed bytes than int32 counts; nothing may be packed to find that out.
+TEST(PlanOperator, RefusesConvolutionsWhoseWeightsNoBindingHolds) {
+  constexpr int32_t kOutputs = 1 << 27;
+  graph::LoweredGraph graph;
+  graph.tensors = {{"x", DataType::kInt8, {1, 1}, {}}, {"y", DataType::kInt8, {1, kOutputs}, {}}};
+  graph::LoweredConvolution op;
+  op.output = 1;
+  op.output_extent = {1, 1, 1, kOutputs};
+  const Capabilities capabilities;
+  const auto plan = plan_operator({graph, capabilities}, {"FULLY_CONNECTED", 7, op});
+  ASSERT_FALSE(plan);
+  EXPECT_EQ(plan.error().code, ErrorCode::kUnsupported);
+  EXPECT_THAT(plan.error().message, ::testing::HasSubstr("2147483648 bytes"));
+}
+
+TEST(PlanOperator, KeepsToTheIterationsThatADriverCarriesOut) {
+  Capabilities capabilities;
+  capabilities.max_loop_iterations = 65'535;
+  graph::LoweredGraph graph;
+  graph.tensors = {{"image", DataType::kInt8, {1, 300, 300, 4}, {}},
+                   {"pixel", DataType::kInt8, {1, 1, 1, 4}, {}},
+                   {"row", DataType::kInt8, {1, 100'000}, {}},
+                   {"number", DataType::kInt8, {1, 1}, {}}};
+  graph::LoweredPool pool{.input = 0,
+                          .output = 1,
+                          .input_extent = {1, 300, 300, 4},
+                          .output_extent = {1, 1, 1, 4},
+                          .window = {.kernel_height = 300, .kernel_width = 300}};
+  const auto refused = plan_operator({graph, capabilities}, {"POOL", 0, pool});
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message, ::testing::HasSubstr("65535 iterations"));
+  EXPECT_TRUE(plan_operator({graph, Capabilities{}}, {"POOL", 0, pool}));
+
+  // 16 channels an iteration are few enough, single ones are not.
+  graph::LoweredConvolution product;
+  product.input = 2;
+  product.output = 3;
+  product.input_extent = {1, 1, 1, 100'000};
+  product.output_extent = {1, 1, 1, 1};
+  product.weights.resize(100'000);
+  product.weights_zero_points = product.bias = product.folded_bias = {0};
+  product.output_stage.scales.resize(1);
+  const auto plan = plan_operator({graph, capabilities, "convolution_direct"}, {"FC", 0, product});
+  ASSERT_TRUE(plan) << plan.error().message;
+  EXPECT_EQ(plan->variant, "convolution_row");
+  EXPECT_THAT(plan->kernels, ::testing::Not(::testing::Contains("convolution_direct")));
 }
 
 TEST(PlanOperator, RefusesFloatOperatorsWithAReason) {

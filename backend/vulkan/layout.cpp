@@ -14,4 +14,11 @@ TensorLayout layout_of(std::span<const int32_t> shape) {
   return layout;
 }
 
+TensorLayout layout_of(const graph::LoweredTensor& tensor) {
+  TensorLayout layout = layout_of(tensor.shape);
+  layout.element_bytes = static_cast<int32_t>(graph::data_type_size(tensor.type));
+  layout.channel_stride *= layout.element_bytes;
+  return layout;
+}
+
 }  // namespace lockstep::backend::vulkan

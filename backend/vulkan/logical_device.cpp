@@ -80,6 +80,14 @@ Status LogicalDevice::initialize() {
     dot.pNext = const_cast<void*>(info.pNext);
     info.pNext = &dot;
   }
+  VkPhysicalDeviceSubgroupSizeControlFeatures subgroup_size_control{};
+  subgroup_size_control.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES;
+  if (capabilities_.required_subgroup_size > 0) {
+    enable_unless_core(VK_API_VERSION_1_3, VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME);
+    subgroup_size_control.subgroupSizeControl = VK_TRUE;
+    subgroup_size_control.pNext = const_cast<void*>(info.pNext);
+    info.pNext = &subgroup_size_control;
+  }
   if (physical_.has_extension(kPortabilitySubset)) {
     extensions.push_back(kPortabilitySubset);
   }

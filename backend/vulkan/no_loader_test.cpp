@@ -3,9 +3,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+
+#include "backend/registry.h"
 #include "backend/vulkan/vulkan_backend.h"
 
+namespace {
+std::atomic<int> attempts_to_load{0};
+}  // namespace
+
 extern "C" __attribute__((visibility("default"))) void* dlopen(const char*, int) noexcept {
+  ++attempts_to_load;
   return nullptr;
 }
 
@@ -25,6 +33,18 @@ TEST(NoLoader, OpeningFailsTheSameWayEveryTime) {
     ASSERT_FALSE(device);
     EXPECT_EQ(device.error().code, ErrorCode::kDeviceUnavailable);
   }
+}
+
+// The fallback must not depend on what it is the fallback for: drivers have crashed their
+// processes.
+TEST(NoLoader, ReferenceIsOpenedWithoutLookingForDrivers) {
+  const int before = attempts_to_load;
+  const auto reference = backend::open_device("ref", {});
+  ASSERT_TRUE(reference) << reference.error().message;
+  EXPECT_EQ((*reference)->description().backend, "ref");
+  EXPECT_EQ(attempts_to_load, before);
+  EXPECT_FALSE(backend::open_device("", {}));
+  EXPECT_GT(attempts_to_load, before);
 }
 
 }  // namespace

@@ -122,6 +122,9 @@ PhysicalDevice query(VkPhysicalDevice handle, uint32_t instance_version, Compute
   const bool has_integer_dot_product =
       offers(VK_API_VERSION_1_3, VK_KHR_SHADER_INTEGER_DOT_PRODUCT_EXTENSION_NAME);
 
+  const bool has_subgroup_size_control =
+      offers(VK_API_VERSION_1_3, VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME);
+
   VkPhysicalDeviceProperties2 properties{};
   properties.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2;
   VkPhysicalDeviceIDProperties identity{};
@@ -143,6 +146,11 @@ PhysicalDevice query(VkPhysicalDevice handle, uint32_t instance_version, Compute
   if (has_integer_dot_product) {
     prepend(properties, dot_properties);
   }
+  VkPhysicalDeviceSubgroupSizeControlProperties subgroup_sizes{};
+  subgroup_sizes.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_PROPERTIES;
+  if (has_subgroup_size_control) {
+    prepend(properties, subgroup_sizes);
+  }
   vkGetPhysicalDeviceProperties2(handle, &properties);
 
   VkPhysicalDeviceFeatures2 features{};
@@ -162,6 +170,11 @@ PhysicalDevice query(VkPhysicalDevice handle, uint32_t instance_version, Compute
   if (has_integer_dot_product) {
     prepend(features, dot);
   }
+  VkPhysicalDeviceSubgroupSizeControlFeatures subgroup_size_control{};
+  subgroup_size_control.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES;
+  if (has_subgroup_size_control) {
+    prepend(features, subgroup_size_control);
+  }
   vkGetPhysicalDeviceFeatures2(handle, &features);
   vkGetPhysicalDeviceMemoryProperties(handle, &device.memory);
 
@@ -173,6 +186,12 @@ PhysicalDevice query(VkPhysicalDevice handle, uint32_t instance_version, Compute
   device.capabilities.subgroup_arithmetic =
       (subgroup.supportedStages & VK_SHADER_STAGE_COMPUTE_BIT) != 0 &&
       (subgroup.supportedOperations & VK_SUBGROUP_FEATURE_ARITHMETIC_BIT) != 0;
+  if (subgroup_size_control.subgroupSizeControl == VK_TRUE &&
+      (subgroup_sizes.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT) != 0) {
+    device.capabilities.min_subgroup_size = subgroup_sizes.minSubgroupSize;
+    device.capabilities.max_subgroup_size = subgroup_sizes.maxSubgroupSize;
+    device.capabilities.max_workgroup_subgroups = subgroup_sizes.maxComputeWorkgroupSubgroups;
+  }
   device.capabilities.storage_8bit = storage_8bit.storageBuffer8BitAccess == VK_TRUE;
   device.capabilities.shader_int8 = int8.shaderInt8 == VK_TRUE;
   device.capabilities.integer_dot_product = dot.shaderIntegerDotProduct == VK_TRUE;

@@ -138,6 +138,10 @@ Result<Handle<VkPipeline>> PipelineStore::build(const PipelineKey& key,
   specialization.dataSize = key.specialization.size() * sizeof(uint32_t);
   specialization.pData = key.specialization.data();
 
+  VkPipelineShaderStageRequiredSubgroupSizeCreateInfo subgroup_size{};
+  subgroup_size.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO;
+  subgroup_size.requiredSubgroupSize = device_.capabilities().required_subgroup_size;
+
   VkComputePipelineCreateInfo info{};
   info.sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO;
   info.stage.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO;
@@ -145,6 +149,9 @@ Result<Handle<VkPipeline>> PipelineStore::build(const PipelineKey& key,
   info.stage.module = shader_module;
   info.stage.pName = "main";
   info.stage.pSpecializationInfo = &specialization;
+  if (subgroup_size.requiredSubgroupSize > 0) {
+    info.stage.pNext = &subgroup_size;
+  }
   info.layout = layout;
   VkPipeline pipeline = VK_NULL_HANDLE;
   if (const VkResult result =

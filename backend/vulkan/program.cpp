@@ -9,9 +9,11 @@
 namespace lockstep::backend::vulkan {
 namespace {
 
-// False only for a submission that may still be running: its memory must not be freed.
+// False for a submission that may still be running: its memory must not be freed. A lost device
+// runs nothing any more.
 bool is_finished(const LogicalDevice& device, VkFence fence) {
-  return device.functions().vkGetFenceStatus(device.get(), fence) != VK_NOT_READY;
+  const VkResult status = device.functions().vkGetFenceStatus(device.get(), fence);
+  return status == VK_SUCCESS || status == VK_ERROR_DEVICE_LOST;
 }
 
 }  // namespace
@@ -61,12 +63,30 @@ Status VulkanProgram::execute(VkCommandBuffer commands) {
     status = device.wait(fence);
     if (!status && !is_finished(device, fence)) {
       abandon(std::move(resources_));
+      status = make_error(ErrorCode::kDeviceLost, "{}", status.error().message);
     }
   }
   if (!status && status.error().code == ErrorCode::kDeviceLost) {
     death_ = status.error();
   }
   return status;
+}
+
+Status VulkanProgram::check_guards() const {
+  if (guarded_.empty()) {
+    return {};
+  }
+  for (const Buffer* read : {&resources_->inspection, &resources_->constants}) {
+    if (Status status = read->invalidate(*resources_->context->device); !status) {
+      return status;
+    }
+  }
+  for (const GuardedBuffer& guarded : guarded_) {
+    if (Status status = guarded.memory.check(guarded.contents); !status) {
+      return status;
+    }
+  }
+  return {};
 }
 
 Status VulkanProgram::run(std::span<const std::span<const std::byte>> inputs,
@@ -98,6 +118,9 @@ Status VulkanProgram::run(std::span<const std::span<const std::byte>> inputs,
       if (Status status = read->invalidate(device); !status) {
         return status;
       }
+    }
+    if (Status status = check_guards(); !status) {
+      return status;
     }
   }
   for (size_t i = 0; i < outputs.size(); ++i) {

@@ -14,6 +14,7 @@
 #include "backend/device.h"
 #include "backend/vulkan/activation_plan.h"
 #include "backend/vulkan/device_context.h"
+#include "backend/vulkan/guard_bands.h"
 #include "backend/vulkan/kernel.h"
 #include "backend/vulkan/memory.h"
 
@@ -24,7 +25,8 @@ class VulkanProgram final : public Program {
   // `plans`: one for each of graph.operators; both passed program_checks.h.
   static Result<std::unique_ptr<VulkanProgram>> create(std::shared_ptr<DeviceContext> context,
                                                        const graph::LoweredGraph& graph,
-                                                       std::span<const KernelPlan> plans);
+                                                       std::span<const KernelPlan> plans,
+                                                       const CompileOptions& options = {});
   ~VulkanProgram() override;
 
   Status run(std::span<const std::span<const std::byte>> inputs,
@@ -57,10 +59,19 @@ class VulkanProgram final : public Program {
     Buffer download;  // otherwise: outputs on their way out
     Buffer constants;
     Buffer constants_upload;  // only while the program is built, without unified memory
+    // With guarded memory: where the host sees what it cannot see in place, first the arena, then
+    // (without unified memory) the constants.
+    Buffer inspection;
     Handle<VkDescriptorPool> descriptors;
     Handle<VkCommandPool> command_pool;
     VkCommandBuffer commands = VK_NULL_HANDLE;
     Handle<VkFence> fence;
+  };
+
+  // A buffer whose guards are checked after every run.
+  struct GuardedBuffer {
+    GuardedMemory memory;
+    const std::byte* contents;  // where the host sees it
   };
 
   VulkanProgram() = default;
@@ -68,13 +79,16 @@ class VulkanProgram final : public Program {
                      std::span<const std::span<std::byte>> outputs) const;
   // Keeps what a hanging device may still write to until the process ends.
   static void abandon(std::unique_ptr<Resources> resources);
-  // Submits `commands` and waits for them. After kDeviceLost the program is dead.
+  Status check_guards() const;
+  // Submits `commands` and waits for them. After kDeviceLost, which is also the answer when nobody
+  // can tell whether they are done, the program is dead and may have no resources.
   Status execute(VkCommandBuffer commands);
 
   std::mutex mutex_;
   std::unique_ptr<Resources> resources_;
   std::vector<Border> inputs_;
   std::vector<Border> outputs_;
+  std::vector<GuardedBuffer> guarded_;  // empty unless asked for
   bool has_commands_ = false;
   std::optional<Error> death_;  // why the program runs no more
   ProgramStatistics statistics_;

@@ -17,7 +17,6 @@ namespace {
 
 using Memory = TensorPlace::Memory;
 
-constexpr int64_t kMinimumAlignment = 16;
 // Under validation, memory that kernels must not depend on starts as this instead of zeros.
 constexpr uint8_t kPoison = 0xA5;
 
@@ -27,25 +26,22 @@ int64_t align_up(int64_t value, int64_t alignment) {
 
 bool poison_memory() { return validation_state() == ValidationState::kActive; }
 
-void initialize_mapped(const Buffer& buffer) {
-  if (buffer.mapped() != nullptr) {
-    std::memset(buffer.mapped(), poison_memory() ? kPoison : 0, buffer.bytes());
-  }
-}
-
 }  // namespace
 
 class ProgramBuilder {
  public:
   ProgramBuilder(std::shared_ptr<DeviceContext> context, const graph::LoweredGraph& graph,
-                 std::span<const KernelPlan> plans)
+                 std::span<const KernelPlan> plans, const CompileOptions& options)
       : device_(*context->device),
         pipelines_store_(context->pipelines),
         vk_(device_.functions()),
         unified_(device_.capabilities().unified_memory),
-        alignment_(std::max(
-            kMinimumAlignment,
-            static_cast<int64_t>(device_.capabilities().min_storage_buffer_offset_alignment))),
+        rules_(placement_rules(device_.capabilities(), options)),
+        is_guarded_(options.guard_memory),
+        reverses_unordered_(options.reverse_unordered),
+        fill_(is_guarded_       ? options.fill
+              : poison_memory() ? kPoison
+                                : uint8_t{0}),
         graph_(graph),
         plans_(plans),
         program_(new VulkanProgram()) {
@@ -89,7 +85,7 @@ class ProgramBuilder {
   }
 
   Status plan_memory() {
-    auto planned = plan_activations(graph_, plans_, alignment_, unified_);
+    auto planned = plan_activations(graph_, plans_, rules_);
     if (!planned) {
       return tl::unexpected(planned.error());
     }
@@ -113,8 +109,9 @@ class ProgramBuilder {
   }
 
   Block reserve_constant(size_t bytes) {
-    const Block block{constant_bytes_, align_up(static_cast<int64_t>(bytes), kMinimumAlignment)};
-    constant_bytes_ += align_up(block.bytes, alignment_);
+    const Block block{std::max(constant_bytes_, rules_.guard_bytes),
+                      bound_bytes(static_cast<int64_t>(bytes))};
+    constant_bytes_ = block.offset + align_up(block.bytes, rules_.alignment) + rules_.guard_bytes;
     return block;
   }
 
@@ -145,7 +142,7 @@ class ProgramBuilder {
     for (const int32_t tensor : tensors) {
       if (place(tensor).memory == Memory::kArena && seen.insert(place(tensor).root).second) {
         transfers.push_back({place(tensor).root, bytes});
-        bytes += align_up(place(tensor).bytes, alignment_);
+        bytes += align_up(place(tensor).bytes, rules_.alignment);
       }
     }
     return bytes;
@@ -162,8 +159,8 @@ class ProgramBuilder {
       const TensorPlace& where = activations_.places[tensor];
       if (where.memory == Memory::kConstants && where.root == static_cast<int32_t>(tensor)) {
         // Constants are in the signed domain already, which is what int8 means here.
-        copy_to_device_layout(graph::DataType::kInt8, layout_of(source.shape),
-                              source.constant.data(), destination + where.offset);
+        copy_to_device_layout(graph::DataType::kInt8, layout_of(source), source.constant.data(),
+                              destination + where.offset);
       }
     }
   }
@@ -178,8 +175,12 @@ class ProgramBuilder {
       return tl::unexpected(created.error());
     }
     buffer = std::move(*created);
-    initialize_mapped(buffer);
-    return {};
+    if (buffer.mapped() != nullptr) {
+      std::memset(buffer.mapped(), fill_, buffer.bytes());
+    }
+    // Where memory is not coherent, this must not wait in a cache and then land on what the device
+    // writes.
+    return buffer.flush(device_);
   }
 
   Status create_buffers() {
@@ -199,11 +200,22 @@ class ProgramBuilder {
          unified_ ? MemoryUse::kShared : MemoryUse::kDevice, "the constants"},
         {&resources().constants_upload, unified_ ? 0 : constant_bytes_, MemoryUse::kUpload,
          "the constants' staging"},
+        {&resources().inspection,
+         is_guarded_ ? activations_.arena_bytes + (unified_ ? 0 : constant_bytes_) : 0,
+         MemoryUse::kDownload, "the inspection of guards"},
     };
     for (const Need& need : needs) {
       if (Status status = create_buffer(*need.buffer, need.bytes, need.use, need.purpose);
           !status) {
         return status;
+      }
+    }
+    if (is_guarded_) {
+      guard_buffers();
+      for (const Buffer* written : {&resources().border, &resources().inspection}) {
+        if (Status status = written->flush(device_); !status) {
+          return status;
+        }
       }
     }
     if (constant_bytes_ > 0) {
@@ -212,6 +224,88 @@ class ProgramBuilder {
       return written.flush(device_);
     }
     return {};
+  }
+
+  // Blocks of the arena or of the border, as guards know them.
+  GuardedMemory guard_activations(Memory memory, int64_t bytes) const {
+    std::map<int64_t, int32_t> roots;  // by offset
+    for (const TensorPlace& where : activations_.places) {
+      if (where.memory == memory) {
+        roots.emplace(where.offset, where.root);
+      }
+    }
+    GuardedMemory guarded(bytes, fill_);
+    for (const auto& [offset, root] : roots) {
+      guarded.add_activation(tensor_name(root), offset, place(root).bytes);
+    }
+    return guarded;
+  }
+
+  GuardedMemory guard_constants() const {
+    GuardedMemory guarded(constant_bytes_, fill_);
+    for (size_t op = 0; op < plans_.size(); ++op) {
+      for (size_t i = 0; i < constant_blocks_[op].size(); ++i) {
+        const Block& block = constant_blocks_[op][i];
+        guarded.add_constant(fmt::format("constant {} of operator {} ({})", i,
+                                         graph_.operators[op].source_operator, plans_[op].variant),
+                             block.offset, block.bytes);
+      }
+    }
+    std::map<int64_t, int32_t> roots;
+    for (const TensorPlace& where : activations_.places) {
+      if (where.memory == Memory::kConstants) {
+        roots.emplace(where.offset, where.root);
+      }
+    }
+    for (const auto& [offset, root] : roots) {
+      guarded.add_constant(tensor_name(root), offset, place(root).bytes);
+    }
+    write_constants(guarded.image().data());
+    return guarded;
+  }
+
+  std::string tensor_name(int32_t tensor) const {
+    return fmt::format("tensor '{}'",
+                       graph::printable(graph_.tensors[static_cast<size_t>(tensor)].name));
+  }
+
+  // Fills what the program keeps on the device with guards, in place or on its way there.
+  void guard_buffers() {
+    const auto guard = [&](GuardedMemory memory, std::byte* initial, const std::byte* contents) {
+      std::ranges::copy(memory.image(), initial);
+      program_->guarded_.push_back({std::move(memory), contents});
+    };
+    if (resources().border) {
+      std::byte* const border = resources().border.mapped();
+      guard(guard_activations(Memory::kBorder, activations_.border_bytes), border, border);
+    }
+    std::byte* const inspection = resources().inspection.mapped();
+    if (resources().arena) {
+      guard(guard_activations(Memory::kArena, activations_.arena_bytes), inspection, inspection);
+    }
+    if (resources().constants && unified_) {
+      std::byte* const constants = resources().constants.mapped();
+      guard(guard_constants(), constants, constants);
+    } else if (resources().constants) {
+      guard(guard_constants(), resources().constants_upload.mapped(),
+            inspection + activations_.arena_bytes);
+    }
+  }
+
+  // What the host cannot see in place goes to where it can.
+  void record_inspection(VkCommandBuffer commands) {
+    const auto arena_bytes = static_cast<VkDeviceSize>(activations_.arena_bytes);
+    const auto constant_bytes = static_cast<VkDeviceSize>(constant_bytes_);
+    const VkBuffer inspection = resources().inspection.get();
+    if (arena_bytes > 0) {
+      const VkBufferCopy everything{0, 0, arena_bytes};
+      vk_.vkCmdCopyBuffer(commands, resources().arena.get(), inspection, 1, &everything);
+    }
+    if (constant_bytes > 0 && !unified_) {
+      const VkBufferCopy everything{0, arena_bytes, constant_bytes};
+      vk_.vkCmdCopyBuffer(commands, resources().constants.get(), inspection, 1, &everything);
+    }
+    transfers_pending_ = true;
   }
 
   Status create_pipelines() {
@@ -271,15 +365,21 @@ class ProgramBuilder {
     return VK_NULL_HANDLE;
   }
 
+  // What a kernel is bound to. The guards behind it are part of that: devices that clip accesses to
+  // what is bound would otherwise hide what these are there to show.
+  VkDescriptorBufferInfo bound_range(VkBuffer buffer, int64_t offset, int64_t bytes) const {
+    const uint64_t limit = device_.capabilities().max_storage_buffer_range;
+    return {buffer, static_cast<VkDeviceSize>(offset),
+            std::min<VkDeviceSize>(static_cast<VkDeviceSize>(bytes + rules_.guard_bytes), limit)};
+  }
+
   VkDescriptorBufferInfo buffer_range(size_t operator_index, const Binding& binding) {
     if (binding.kind == Binding::Kind::kConstant) {
       const Block& block = constant_blocks_[operator_index][static_cast<size_t>(binding.index)];
-      return {resources().constants.get(), static_cast<VkDeviceSize>(block.offset),
-              static_cast<VkDeviceSize>(block.bytes)};
+      return bound_range(resources().constants.get(), block.offset, block.bytes);
     }
     const TensorPlace& where = place(binding.index);
-    return {buffer_of(where), static_cast<VkDeviceSize>(where.offset),
-            static_cast<VkDeviceSize>(where.bytes)};
+    return bound_range(buffer_of(where), where.offset, where.bytes);
   }
 
   Status create_descriptors() {
@@ -424,6 +524,40 @@ class ProgramBuilder {
     transfers_pending_ = true;
   }
 
+  // All dispatches, with the barriers they need between them.
+  void record_dispatches(VkCommandBuffer commands, HazardTracker& hazards) {
+    std::vector<const PreparedDispatch*> unordered;  // since the last barrier
+    const auto record_unordered = [&] {
+      if (reverses_unordered_) {
+        std::ranges::reverse(unordered);
+      }
+      for (const PreparedDispatch* prepared : unordered) {
+        record_dispatch(commands, *prepared, prepared->dispatch->workgroups);
+      }
+      unordered.clear();
+    };
+    for (const PreparedDispatch& prepared : dispatches_) {
+      std::vector<MemoryRange> reads;
+      for (const Binding& binding : prepared.dispatch->inputs) {
+        if (binding.kind == Binding::Kind::kTensor) {
+          reads.push_back(accessed_range(binding.index));
+        }
+      }
+      const MemoryRange written = accessed_range(prepared.dispatch->output.index);
+      if (prepared.dispatch->follows_previous) {
+        hazards.clear();
+      }
+      const bool hazard = hazards.needs_barrier_before(
+          reads, std::span(&written, 1), static_cast<int32_t>(prepared.operator_index));
+      if (hazard || prepared.dispatch->follows_previous) {
+        record_unordered();
+        record_barrier(commands, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT);
+      }
+      unordered.push_back(&prepared);
+    }
+    record_unordered();
+  }
+
   // The commands of every run. Writes of the host before a submission are visible to it without a
   // barrier.
   Status record_run() {
@@ -445,24 +579,16 @@ class ProgramBuilder {
       }
       hazards.needs_barrier_before({}, written, kUploadGroup);
     }
-    for (const PreparedDispatch& prepared : dispatches_) {
-      std::vector<MemoryRange> reads;
-      for (const Binding& binding : prepared.dispatch->inputs) {
-        if (binding.kind == Binding::Kind::kTensor) {
-          reads.push_back(accessed_range(binding.index));
-        }
-      }
-      const MemoryRange written = accessed_range(prepared.dispatch->output.index);
-      const bool hazard = hazards.needs_barrier_before(
-          reads, std::span(&written, 1), static_cast<int32_t>(prepared.operator_index));
-      if (hazard || prepared.dispatch->follows_previous) {
-        record_barrier(commands, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT);
-      }
-      record_dispatch(commands, prepared, prepared.dispatch->workgroups);
+    record_dispatches(commands, hazards);
+    const bool inspects = static_cast<bool>(resources().inspection);
+    if (!downloads_.empty() || inspects) {
+      record_barrier(commands, VK_PIPELINE_STAGE_TRANSFER_BIT);
     }
     if (!downloads_.empty()) {
-      record_barrier(commands, VK_PIPELINE_STAGE_TRANSFER_BIT);
       record_transfers(commands, downloads_, resources().download, false);
+    }
+    if (inspects) {
+      record_inspection(commands);
     }
     record_barrier(commands, VK_PIPELINE_STAGE_HOST_BIT);
     resources().commands = commands;
@@ -473,10 +599,13 @@ class ProgramBuilder {
   // Once, before the first run: constants to their place, and drivers that put compilation off made
   // to do it now.
   Status prepare_device() {
-    const bool poison = poison_memory() && resources().arena;
+    const bool has_arena = static_cast<bool>(resources().arena);
+    const bool guard = is_guarded_ && has_arena;
+    const bool poison = !is_guarded_ && poison_memory() && has_arena;
     const bool upload = static_cast<bool>(resources().constants_upload);
-    const bool warm_up = device_.physical().quirks.compiles_at_first_dispatch;
-    if (!poison && !upload && !warm_up) {
+    // Guarded memory is to be fresh when the first run begins.
+    const bool warm_up = !is_guarded_ && device_.physical().quirks.compiles_at_first_dispatch;
+    if (!guard && !poison && !upload && !warm_up) {
       return {};
     }
     const auto begun = begin_commands(VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT);
@@ -484,6 +613,12 @@ class ProgramBuilder {
       return tl::unexpected(begun.error());
     }
     const VkCommandBuffer commands = *begun;
+    if (guard) {
+      const VkBufferCopy everything{0, 0, static_cast<VkDeviceSize>(activations_.arena_bytes)};
+      vk_.vkCmdCopyBuffer(commands, resources().inspection.get(), resources().arena.get(), 1,
+                          &everything);
+      transfers_pending_ = true;
+    }
     if (poison) {
       vk_.vkCmdFillBuffer(commands, resources().arena.get(), 0, VK_WHOLE_SIZE,
                           kPoison * 0x01010101u);
@@ -523,7 +658,7 @@ class ProgramBuilder {
     VulkanProgram::Border border;
     border.name = source.name;
     border.type = source.type;
-    border.layout = layout_of(source.shape);
+    border.layout = layout_of(source);
     border.host_bytes = static_cast<size_t>(graph::element_count(source.shape).value_or(0)) *
                         graph::data_type_size(source.type);
     if (where.memory == Memory::kBorder) {
@@ -567,7 +702,10 @@ class ProgramBuilder {
   PipelineStore& pipelines_store_;
   const VolkDeviceTable& vk_;
   const bool unified_;
-  const int64_t alignment_;
+  const PlacementRules rules_;
+  const bool is_guarded_;
+  const bool reverses_unordered_;
+  const uint8_t fill_;  // what memory that kernels must not depend on starts as
   const graph::LoweredGraph& graph_;
   std::span<const KernelPlan> plans_;
   std::unique_ptr<VulkanProgram> program_;
@@ -585,8 +723,9 @@ class ProgramBuilder {
 
 Result<std::unique_ptr<VulkanProgram>> VulkanProgram::create(std::shared_ptr<DeviceContext> context,
                                                              const graph::LoweredGraph& graph,
-                                                             std::span<const KernelPlan> plans) {
-  return ProgramBuilder(std::move(context), graph, plans).build();
+                                                             std::span<const KernelPlan> plans,
+                                                             const CompileOptions& options) {
+  return ProgramBuilder(std::move(context), graph, plans, options).build();
 }
 
 }  // namespace lockstep::backend::vulkan

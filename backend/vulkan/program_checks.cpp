@@ -1,8 +1,31 @@
 #include "backend/vulkan/program_checks.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace lockstep::backend::vulkan {
+namespace {
+
+bool is_8_bit(graph::DataType type) {
+  return type == graph::DataType::kInt8 || type == graph::DataType::kUint8;
+}
+
+struct StoresAccumulators {
+  bool operator()(const graph::LoweredConvolution& op) const {
+    return op.output_stage.stores_accumulators;
+  }
+  bool operator()(const graph::LoweredDepthwiseConvolution& op) const {
+    return op.output_stage.stores_accumulators;
+  }
+  bool operator()(const auto&) const { return false; }
+};
+
+bool fits_a_binding(uint64_t bytes, const Capabilities& capabilities) {
+  return static_cast<uint64_t>(bound_bytes(static_cast<int64_t>(bytes))) <=
+         capabilities.max_storage_buffer_range;
+}
+
+}  // namespace
 
 Status check_tensor(const graph::LoweredGraph& graph, int32_t tensor,
                     const Capabilities& capabilities) {
@@ -11,23 +34,28 @@ Status check_tensor(const graph::LoweredGraph& graph, int32_t tensor,
                       tensor, graph.tensors.size());
   }
   const graph::LoweredTensor& checked = graph.tensors[static_cast<size_t>(tensor)];
-  if (checked.type != graph::DataType::kInt8 && checked.type != graph::DataType::kUint8) {
+  if (!is_8_bit(checked.type) && checked.type != graph::DataType::kInt32) {
     return make_error(ErrorCode::kUnsupported,
-                      "tensor '{}' is {}; only int8 and uint8 live on the device", checked.name,
-                      graph::data_type_name(checked.type));
+                      "tensor '{}' is {}; only int8, uint8 and accumulators live on the device",
+                      checked.name, graph::data_type_name(checked.type));
   }
   const auto elements = graph::element_count(checked.shape);
   if (!elements || *elements == 0) {
     return make_error(ErrorCode::kUnsupported, "tensor '{}' of shape {} has no elements",
                       checked.name, graph::shape_to_string(checked.shape));
   }
-  const auto bytes = static_cast<uint64_t>(layout_of(checked.shape).bytes());
-  if (bytes > capabilities.max_storage_buffer_range) {
+  if (*elements > std::numeric_limits<int32_t>::max()) {
+    return make_error(ErrorCode::kUnsupported, "tensor '{}' of shape {} has too many elements",
+                      checked.name, graph::shape_to_string(checked.shape));
+  }
+  const auto bytes = static_cast<uint64_t>(layout_of(checked).bytes());
+  if (!fits_a_binding(bytes, capabilities)) {
     return make_error(ErrorCode::kUnsupported,
                       "tensor '{}' takes {} bytes; the device binds at most {} at once",
                       checked.name, bytes, capabilities.max_storage_buffer_range);
   }
-  if (!checked.constant.empty() && checked.constant.size() != static_cast<size_t>(*elements)) {
+  const size_t host_bytes = static_cast<size_t>(*elements) * graph::data_type_size(checked.type);
+  if (!checked.constant.empty() && checked.constant.size() != host_bytes) {
     return make_error(ErrorCode::kInvalidArgument, "constant '{}' of shape {} has {} bytes",
                       checked.name, graph::shape_to_string(checked.shape), checked.constant.size());
   }
@@ -38,10 +66,22 @@ Status check_tensors(const graph::LoweredGraph& graph, const graph::LoweredOpera
                      const Capabilities& capabilities) {
   std::vector<int32_t> tensors = graph::operation_inputs(op.operation);
   tensors.push_back(graph::operation_output(op.operation));
+  const auto failure = [&](ErrorCode code, std::string_view reason) {
+    return make_error(code, "operator {} ({}): {}", op.source_operator, op.name, reason);
+  };
+  const bool stores_accumulators = std::visit(StoresAccumulators{}, op.operation);
   for (const int32_t tensor : tensors) {
     if (Status status = check_tensor(graph, tensor, capabilities); !status) {
-      return make_error(status.error().code, "operator {} ({}): {}", op.source_operator, op.name,
-                        status.error().message);
+      return failure(status.error().code, status.error().message);
+    }
+    const graph::LoweredTensor& checked = graph.tensors[static_cast<size_t>(tensor)];
+    const bool holds_accumulators =
+        stores_accumulators && tensor == graph::operation_output(op.operation);
+    if (is_8_bit(checked.type) == holds_accumulators) {
+      return failure(ErrorCode::kUnsupported,
+                     fmt::format("tensor '{}' is {}, not {}", checked.name,
+                                 graph::data_type_name(checked.type),
+                                 holds_accumulators ? "int32 for accumulators" : "int8 or uint8"));
     }
   }
   return {};
@@ -60,7 +100,7 @@ Status check_plan(const KernelPlan& plan, const graph::LoweredOperator& op,
     if (constant.empty()) {
       return failure(ErrorCode::kInternal, "a constant block is empty");
     }
-    if (constant.size() > capabilities.max_storage_buffer_range) {
+    if (!fits_a_binding(constant.size(), capabilities)) {
       return failure(ErrorCode::kUnsupported,
                      fmt::format("a constant block takes {} bytes; the device binds at most {}",
                                  constant.size(), capabilities.max_storage_buffer_range));

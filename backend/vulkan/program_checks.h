@@ -9,13 +9,14 @@
 
 namespace lockstep::backend::vulkan {
 
-// kUnsupported, naming the tensor, when this backend does not hold it: not 8 bits wide, without
-// elements, or larger than one binding may be. kInvalidArgument when it does not exist or its
-// constant contents do not fit its shape.
+// kUnsupported, naming the tensor, when this backend does not hold it: neither 8 bits wide nor
+// int32, without elements, with more than int32 counts, or larger than one binding may be.
+// kInvalidArgument when it does not exist or its constant contents do not fit its shape.
 Status check_tensor(const graph::LoweredGraph& graph, int32_t tensor,
                     const Capabilities& capabilities);
 
-// check_tensor() for everything the operator reads and writes.
+// check_tensor() for everything the operator reads and writes, which must be 8 bits wide but for
+// the int32 output of a convolution that stores accumulators.
 Status check_tensors(const graph::LoweredGraph& graph, const graph::LoweredOperator& op,
                      const Capabilities& capabilities);
 

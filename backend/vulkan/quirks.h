@@ -4,6 +4,9 @@
 
 #include <volk.h>
 
+#include <cstdint>
+#include <limits>
+
 #include "backend/vulkan/capabilities.h"
 
 namespace lockstep::backend::vulkan {
@@ -13,6 +16,8 @@ struct Quirks {
   // One workgroup of each is then dispatched while a program is compiled, so that the first run is
   // no slower than the others.
   bool compiles_at_first_dispatch = false;
+  // An invocation leaves its loops after so many iterations, whatever their condition says.
+  int64_t max_loop_iterations = std::numeric_limits<int64_t>::max();
   // Integer dot products are advertised but give wrong results.
   bool wrong_integer_dot_product = false;
 };

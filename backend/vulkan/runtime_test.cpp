@@ -331,6 +331,70 @@ TEST_F(Runtime, BordersMayBeAnything) {
   expect_runs_right(network);
 }
 
+TEST_F(Runtime, GuardedProgramsComputeTheSameWhateverMemoryHeldBefore) {
+  Network network(DataType::kUint8);
+  const int32_t left = network.table(network.input({4, 5}), 3, 1);
+  const int32_t right = network.table(network.input({3, 5}), 5, 2);
+  const int32_t constant = network.constant({2, 5}, Bytes(10, std::byte{3}));
+  const int32_t sum = network.stack(network.stack(left, right), constant);
+  network.graph.outputs = {network.table(network.alias(sum), 7, 0), left};
+  const std::vector<Bytes> inputs = network.random_inputs(1);
+  for (const auto& context : contexts_) {
+    SCOPED_TRACE(context->device->physical().description.name);
+    for (const uint8_t fill : std::initializer_list<uint8_t>{0x00, 0x7f, 0xff}) {
+      const auto program = VulkanProgram::create(context, network.graph, network.plans,
+                                                 {.guard_memory = true, .fill = fill});
+      ASSERT_TRUE(program) << program.error().message;
+      for (int round = 0; round < 2; ++round) {
+        const auto outputs = run(**program, network, inputs);
+        ASSERT_TRUE(outputs) << outputs.error().message;
+        EXPECT_EQ(*outputs, network.expected(inputs));
+      }
+    }
+  }
+}
+
+TEST_F(Runtime, GuardsNoticeKernelsThatWriteTooMuch) {
+  Network network;
+  const int32_t inside = network.table(network.input({4, 20}), 3, 1);
+  network.graph.outputs = {network.table(inside, 5, 2)};
+  for (size_t op = 0; op < network.plans.size(); ++op) {
+    // One row more than the output of 4 x 32 bytes has.
+    std::vector<KernelPlan> plans = network.plans;
+    plans[op].dispatches.front().push_constants[0] += 8;
+    const std::string output = fmt::format("tensor 't{}'", op + 1);
+    for (const auto& context : contexts_) {
+      SCOPED_TRACE(context->device->physical().description.name);
+      const auto program =
+          VulkanProgram::create(context, network.graph, plans, {.guard_memory = true});
+      ASSERT_TRUE(program) << program.error().message;
+      const auto outputs = run(**program, network, network.random_inputs(1));
+      ASSERT_FALSE(outputs);
+      EXPECT_EQ(outputs.error().code, ErrorCode::kInternal);
+      EXPECT_THAT(outputs.error().message,
+                  ::testing::HasSubstr("outside of " + output + ", at byte 128 of its 128"));
+    }
+  }
+}
+
+TEST_F(Runtime, GuardsNoticeKernelsThatWriteConstants) {
+  Network network;
+  network.graph.outputs = {network.table(network.input({4, 20}), 3, 1)};
+  // The table gets what belongs into the output.
+  network.plans.front().dispatches.front().output = {Binding::Kind::kConstant, 0};
+  for (const auto& context : contexts_) {
+    SCOPED_TRACE(context->device->physical().description.name);
+    const auto program =
+        VulkanProgram::create(context, network.graph, network.plans, {.guard_memory = true});
+    ASSERT_TRUE(program) << program.error().message;
+    const auto outputs = run(**program, network, network.random_inputs(1));
+    ASSERT_FALSE(outputs);
+    EXPECT_EQ(outputs.error().code, ErrorCode::kInternal);
+    EXPECT_THAT(outputs.error().message,
+                ::testing::HasSubstr("to constant 0 of operator 0 (test)"));
+  }
+}
+
 TEST_F(Runtime, ConstantsAreOperandsAndMayEvenBeOutputs) {
   Network network(DataType::kUint8);
   Bytes stored(6 * 5);
@@ -508,6 +572,8 @@ TEST_F(Runtime, ProgramsThatCannotBeMadeLeaveNothingBehind) {
                                                              "vkAllocateCommandBuffers");
   expect_survives_failures<&Table::vkBeginCommandBuffer>(fresh_context(), network,
                                                          "vkBeginCommandBuffer");
+  expect_survives_failures<&Table::vkEndCommandBuffer>(fresh_context(), network,
+                                                       "vkEndCommandBuffer");
   expect_survives_failures<&Table::vkResetFences>(fresh_context(), network, "vkResetFences");
   expect_survives_failures<&Table::vkQueueSubmit>(fresh_context(), network, "vkQueueSubmit");
   expect_runs_right(network);
@@ -570,6 +636,111 @@ TEST_F(Runtime, DevicesThatHangAreGivenUp) {
   }
 }
 
+// Waiting may fail for another reason than time, and then the device may still be at work.
+TEST_F(Runtime, ProgramsThatMayStillBeRunningAreNeitherFreedNorRunAgain) {
+  Network network;
+  network.graph.outputs = {network.table(network.input({4, 3}), 3, 1)};
+  for (const VkResult fence_status : {VK_NOT_READY, VK_ERROR_OUT_OF_HOST_MEMORY}) {
+    auto context = open_context(0, {});
+    ASSERT_TRUE(context);
+    const std::weak_ptr<DeviceContext> observed = *context;
+    {
+      auto program = VulkanProgram::create(*context, network.graph, network.plans);
+      ASSERT_TRUE(program);
+      const std::vector<Bytes> inputs = network.random_inputs(5);
+      const LogicalDevice& device = *(*context)->device;
+      const FailingCall<&VolkDeviceTable::vkWaitForFences> waiting(device,
+                                                                   VK_ERROR_OUT_OF_HOST_MEMORY);
+      const FailingCall<&VolkDeviceTable::vkGetFenceStatus> status(device, fence_status);
+      for (int attempt = 0; attempt < 2; ++attempt) {
+        const auto outputs = run(**program, network, inputs);
+        ASSERT_FALSE(outputs);
+        EXPECT_EQ(outputs.error().code, ErrorCode::kDeviceLost);
+        EXPECT_THAT(outputs.error().message, ::testing::HasSubstr("vkWaitForFences"));
+      }
+    }
+    context->reset();
+    EXPECT_FALSE(observed.expired()) << "freed what the device may still write to";
+  }
+}
+
+TEST_F(Runtime, ProgramsOfADeviceLostWhileRunningStayDeadAndAreFreed) {
+  Network network;
+  network.graph.outputs = {network.table(network.input({4, 3}), 3, 1)};
+  auto context = open_context(0, {});
+  ASSERT_TRUE(context);
+  const std::weak_ptr<DeviceContext> observed = *context;
+  {
+    auto program = VulkanProgram::create(*context, network.graph, network.plans);
+    ASSERT_TRUE(program);
+    const std::vector<Bytes> inputs = network.random_inputs(5);
+    const FailingCall<&VolkDeviceTable::vkGetFenceStatus> status(*(*context)->device,
+                                                                 VK_ERROR_DEVICE_LOST);
+    {
+      const FailingCall<&VolkDeviceTable::vkWaitForFences> waiting(*(*context)->device,
+                                                                   VK_ERROR_DEVICE_LOST);
+      EXPECT_FALSE(run(**program, network, inputs));
+    }
+    const auto outputs = run(**program, network, inputs);
+    ASSERT_FALSE(outputs);
+    EXPECT_EQ(outputs.error().code, ErrorCode::kDeviceLost);
+    // What was submitted is real here, and must be done before its memory goes.
+    (*context)->device->functions().vkDeviceWaitIdle((*context)->device->get());
+  }
+  context->reset();
+  EXPECT_TRUE(observed.expired());
+}
+
+// The first device whose memory is the host's, as if its mapped memory were not coherent.
+std::shared_ptr<DeviceContext> open_without_coherence() {
+  const auto instance = Instance::shared();
+  auto devices = find_physical_devices(**instance).value();
+  for (PhysicalDevice& physical : devices) {
+    const Capabilities capabilities = physical.capabilities;
+    if (capabilities.unified_memory) {
+      for (VkMemoryType& type : physical.memory.memoryTypes) {
+        type.propertyFlags &= ~VkMemoryPropertyFlags{VK_MEMORY_PROPERTY_HOST_COHERENT_BIT};
+      }
+      auto device = LogicalDevice::create(*instance, std::move(physical), capabilities);
+      return std::make_shared<DeviceContext>(std::move(device.value()), "");
+    }
+  }
+  return nullptr;
+}
+
+TEST_F(Runtime, MemoryThatIsNotCoherentIsFlushedAndInvalidated) {
+  const auto context = open_without_coherence();
+  if (context == nullptr) {
+    GTEST_SKIP() << "no device with unified memory";
+  }
+  // Without constants, so that only the border is mapped.
+  Network network;
+  network.graph.outputs = {network.stack(network.input({4, 3}), network.input({2, 3}))};
+  using Table = VolkDeviceTable;
+  {
+    // What the host wrote to new memory must not land on the device's results later.
+    const FailingCall<&Table::vkFlushMappedMemoryRanges> flushing(*context->device,
+                                                                  VK_ERROR_OUT_OF_HOST_MEMORY);
+    EXPECT_FALSE(VulkanProgram::create(context, network.graph, network.plans));
+  }
+  const auto program = VulkanProgram::create(context, network.graph, network.plans);
+  ASSERT_TRUE(program) << program.error().message;
+  const std::vector<Bytes> inputs = network.random_inputs(5);
+  {
+    const FailingCall<&Table::vkFlushMappedMemoryRanges> flushing(*context->device,
+                                                                  VK_ERROR_OUT_OF_HOST_MEMORY);
+    EXPECT_FALSE(run(**program, network, inputs));
+  }
+  {
+    const FailingCall<&Table::vkInvalidateMappedMemoryRanges> invalidating(
+        *context->device, VK_ERROR_OUT_OF_HOST_MEMORY);
+    EXPECT_FALSE(run(**program, network, inputs));
+  }
+  const auto outputs = run(**program, network, inputs);
+  ASSERT_TRUE(outputs) << outputs.error().message;
+  EXPECT_EQ(*outputs, network.expected(inputs));
+}
+
 class Checks : public ::testing::Test {
  protected:
   Checks() { network_.graph.outputs = {network_.table(network_.input({4, 3}), 3, 1)}; }
@@ -601,6 +772,53 @@ TEST_F(Checks, RefuseTensorsTheDeviceDoesNotHold) {
   network_.graph.tensors[0].shape = {4, 3};
   network_.graph.tensors[1].shape = {1 << 16, 1 << 14};
   expect(tensors(), ErrorCode::kUnsupported, "'t1'");
+}
+
+TEST_F(Checks, AcceptInt32OnlyWhereAConvolutionStoresAccumulators) {
+  LoweredGraph graph = network_.graph;
+  graph.tensors[0].type = DataType::kInt32;
+  graph.tensors[1].type = DataType::kInt32;
+  EXPECT_TRUE(check_tensor(graph, 0, Capabilities{}));
+  expect(check_tensors(graph, graph.operators[0], Capabilities{}), ErrorCode::kUnsupported,
+         "'t0' is int32, not int8");
+  graph.tensors[0].type = DataType::kInt8;
+  expect(check_tensors(graph, graph.operators[0], Capabilities{}), ErrorCode::kUnsupported,
+         "'t1' is int32, not int8");
+
+  graph::LoweredConvolution convolution;
+  convolution.input = 0;
+  convolution.output = 1;
+  graph.operators[0].operation = convolution;
+  expect(check_tensors(graph, graph.operators[0], Capabilities{}), ErrorCode::kUnsupported,
+         "'t1' is int32, not int8");
+  convolution.output_stage.stores_accumulators = true;
+  graph.operators[0].operation = convolution;
+  EXPECT_TRUE(check_tensors(graph, graph.operators[0], Capabilities{}));
+  graph.tensors[1].type = DataType::kInt8;
+  expect(check_tensors(graph, graph.operators[0], Capabilities{}), ErrorCode::kUnsupported,
+         "'t1' is int8, not int32");
+}
+
+TEST_F(Checks, CountWholeUnitsOf16BytesAsTheyAreBound) {
+  Capabilities capabilities;
+  capabilities.max_storage_buffer_range = 20;
+  network_.graph.tensors[1].shape = {5, 1};
+  expect(check_tensors(network_.graph, network_.graph.operators[0], capabilities),
+         ErrorCode::kUnsupported, "'t1'");
+  network_.plans[0].constants[0].resize(20);
+  expect(check_plan(network_.plans[0], network_.graph.operators[0], capabilities),
+         ErrorCode::kUnsupported, "constant block");
+  capabilities.max_storage_buffer_range = 32;
+  EXPECT_TRUE(check_tensors(network_.graph, network_.graph.operators[0], capabilities));
+  EXPECT_TRUE(check_plan(network_.plans[0], network_.graph.operators[0], capabilities));
+}
+
+TEST_F(Checks, RefuseMoreElementsThanIndicesCanCount) {
+  Capabilities capabilities;
+  capabilities.max_storage_buffer_range = 0xffffffff;
+  network_.graph.tensors[1].shape = {1 << 15, 1 << 16};
+  expect(check_tensors(network_.graph, network_.graph.operators[0], capabilities),
+         ErrorCode::kUnsupported, "'t1'");
 }
 
 TEST_F(Checks, RefusePlansBeyondTheDeviceOrTheOperator) {

@@ -57,13 +57,24 @@ Status FakeDevice::supports(const graph::LoweredGraph& /*graph*/,
   return {};
 }
 
-Result<std::unique_ptr<backend::Program>> FakeDevice::compile(const graph::LoweredGraph& graph) {
+Result<std::vector<std::string>> FakeDevice::kernels(const graph::LoweredGraph& graph,
+                                                     const graph::LoweredOperator& op) const {
+  return supports(graph, op).map([] { return std::vector<std::string>{"fake"}; });
+}
+
+Result<std::string> FakeDevice::fingerprint(const graph::LoweredGraph& graph,
+                                            const backend::CompileOptions& options) const {
+  return reference_->fingerprint(graph, options);
+}
+
+Result<std::unique_ptr<backend::Program>> FakeDevice::compile(
+    const graph::LoweredGraph& graph, const backend::CompileOptions& options) {
   if (fails_to_compile) {
     return make_error(ErrorCode::kOutOfMemory, "the fake device has no memory");
   }
   ++compiled_programs;
-  return reference_->compile(graph).map(
-      [this](std::unique_ptr<backend::Program> program) -> std::unique_ptr<backend::Program> {
+  return reference_->compile(graph, options)
+      .map([this](std::unique_ptr<backend::Program> program) -> std::unique_ptr<backend::Program> {
         return std::make_unique<FakeProgram>(*this, std::move(program));
       });
 }

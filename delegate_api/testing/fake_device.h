@@ -21,7 +21,12 @@ class FakeDevice : public backend::Device {
   const backend::DeviceDescription& description() const override { return description_; }
   Status supports(const graph::LoweredGraph& graph,
                   const graph::LoweredOperator& op) const override;
-  Result<std::unique_ptr<backend::Program>> compile(const graph::LoweredGraph& graph) override;
+  Result<std::vector<std::string>> kernels(const graph::LoweredGraph& graph,
+                                           const graph::LoweredOperator& op) const override;
+  Result<std::unique_ptr<backend::Program>> compile(
+      const graph::LoweredGraph& graph, const backend::CompileOptions& options = {}) override;
+  Result<std::string> fingerprint(const graph::LoweredGraph& graph,
+                                  const backend::CompileOptions& options = {}) const override;
 
   bool fails_to_compile = false;
   bool fails_to_run = false;  // of programs already compiled, too
