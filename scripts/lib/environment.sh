@@ -7,6 +7,7 @@
 #   LOCKSTEP_TFLITE_EXTERNAL_DELEGATE  libexternal_delegate_obj.so of 2.9.0: loads a delegate plugin
 #   LOCKSTEP_TFLITE_INCLUDE_DIR        the C headers of 2.9.0
 #   LOCKSTEP_TFLITE_2_2_LIBRARY        libtensorflowlite_c.so of TFLite 2.2.0, an older host (amd64 only)
+#   LOCKSTEP_LITERT_JS                 folder with LiteRT.js 2.5.3's WebAssembly build, for conformance/engines
 #   LOCKSTEP_MODELS_DIR                folder of real networks beside the checkout: ../shared/models
 #   LOCKSTEP_SSD_MODEL                 SSD MobileNetV2-300, uint8, .tflite
 #   LOCKSTEP_SSD_LABELS                its labels, "number  name" a line
@@ -51,6 +52,7 @@ export_environment() {
   export_if_there LOCKSTEP_TFLITE_EXTERNAL_DELEGATE "$third_party/tflite-2.9/lib/libexternal_delegate_obj.so"
   export_if_there LOCKSTEP_TFLITE_INCLUDE_DIR "$third_party/tflite-2.9/include"
   export_if_there LOCKSTEP_TFLITE_2_2_LIBRARY "$third_party/tflite-2.2/lib/libtensorflowlite_c.so"
+  export_if_there LOCKSTEP_LITERT_JS "$third_party/litert-js"
   export_if_there LOCKSTEP_MODELS_DIR "$(dirname "$repository")/shared/models"
   export_if_there LOCKSTEP_SSD_MODEL "$third_party/demo/ssd_mobilenet_v2_uint8.tflite"
   export_if_there LOCKSTEP_SSD_LABELS "$third_party/demo/coco_labels.txt"
