@@ -1,5 +1,6 @@
-# Building for another kind of machine: every library but the C++ runtime is used by its headers, which
-# come from the machine that builds (cmake/cross/), and so do flatc, glslangValidator and spirv-val.
+# Building for another kind of machine, or one file for this one: every library but the C++ runtime is
+# used by its headers, which come from the machine that builds (cmake/cross/), and so do flatc,
+# glslangValidator and spirv-val.
 list(PREPEND CMAKE_MODULE_PATH "${PROJECT_SOURCE_DIR}/cmake/cross")
 include(header_only)
 lockstep_header_only(lockstep_cross_headers cross HEADERS volk.h volk.c vulkan vk_video stb xxhash.h)

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <exception>
 
+#include "conformance/conformance_run.h"
 #include "tools/command.h"
 
 namespace lockstep::tools {
@@ -18,6 +19,10 @@ int finish(const std::string& command, const Result<int>& result) {
 
 int main(int argc, char** argv) {
   try {
+    if (argc == 3 && argv[1] == lockstep::conformance::kWorkerArgument) {
+      return lockstep::tools::finish("conform (worker)",
+                                     lockstep::conformance::serve_worker_arguments(argv[2]));
+    }
     CLI::App app{
         "Runs int8 neural networks on Vulkan devices with the bits of the engine you already use.",
         "lockstep"};
@@ -29,6 +34,7 @@ int main(int argc, char** argv) {
     lockstep::tools::add_run_command(app, exit_code);
     lockstep::tools::add_verify_command(app, exit_code);
     lockstep::tools::add_demo_command(app, exit_code);
+    lockstep::tools::add_conform_command(app, exit_code);
     try {
       app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

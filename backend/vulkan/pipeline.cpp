@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <future>
 #include <optional>
 #include <thread>
 
@@ -29,9 +30,10 @@ void for_each_in_parallel(size_t count, const Work& work) {
   };
   const size_t threads = std::min<size_t>(
       {count, kMaximumCompilerThreads, std::max(std::thread::hardware_concurrency(), 1u)});
-  std::vector<std::jthread> helpers;
+  // Their destructors wait. (std::jthread would do, but Android's C++ library lacks it.)
+  std::vector<std::future<void>> helpers;
   for (size_t i = 1; i < threads; ++i) {
-    helpers.emplace_back(worker);
+    helpers.push_back(std::async(std::launch::async, worker));
   }
   worker();
 }
