@@ -53,7 +53,6 @@ ReportHeader make_header(const ConformanceOptions& options, const Suite& made_su
   if (!made_suite.corpus_digest.is_empty()) header.corpus = made_suite.corpus_digest.hex();
   header.lockstep_version = LOCKSTEP_VERSION;
   header.compiler = compiler_name();
-  header.started = utc_now();
   header.quick = suite.quick;
   header.seed = suite.generator.seed;
   header.random_cases = suite.generator.random_cases;
@@ -195,30 +194,26 @@ Result<Report> run_conformance(const ConformanceOptions& options,
                                const std::function<void(const Progress&)>& on_progress,
                                ConformanceNotes* notes) {
   const auto started = std::chrono::steady_clock::now();
+  const std::string started_text = utc_now();
   const auto suite = make_suite(options.suite);
   if (!suite) return tl::unexpected(suite.error());
 
-  // Without cases: who the subject is, which the journal has to know before the first result.
-  auto subject = run_cases(
-      options, *suite, {}, [](const RunResult&) {}, [](const Progress&) {});
-  if (!subject) return tl::unexpected(subject.error());
-
   Report report;
-  report.header = make_header(options, *suite, std::move(*subject));
   report.cases = suite->cases.size();
 
   std::optional<Journal> journal;
   std::set<std::string> finished;
   if (!options.journal.empty()) {
-    auto opened =
-        Journal::open(options.journal, run_identity(options, *suite, report.header.subject));
+    // A journal must know the subject before the first result: a run without cases tells.
+    auto subject = run_cases(
+        options, *suite, {}, [](const RunResult&) {}, [](const Progress&) {});
+    if (!subject) return tl::unexpected(subject.error());
+    auto opened = Journal::open(options.journal, run_identity(options, *suite, *subject));
     if (!opened) return tl::unexpected(opened.error());
     journal = std::move(*opened);
     finished.insert(journal->finished_cases().begin(), journal->finished_cases().end());
     // A case that was interrupted is run again as a whole.
-    std::ranges::copy_if(
-        journal->earlier_results(), std::back_inserter(report.results),
-        [&](const RunResult& result) { return finished.contains(result.case_name); });
+    report.results = journal->earlier_results();
   }
   std::vector<size_t> remaining;
   for (size_t i = 0; i < suite->cases.size(); ++i) {
@@ -231,7 +226,7 @@ Result<Report> run_conformance(const ConformanceOptions& options,
     if (journal_status && !status) journal_status = std::move(status);
   };
   std::string last_finished;
-  const auto outcome = run_cases(
+  auto subject = run_cases(
       options, *suite, remaining,
       [&](const RunResult& result) {
         if (journal) keep_first_problem(journal->append(result));
@@ -244,9 +239,11 @@ Result<Report> run_conformance(const ConformanceOptions& options,
         }
         on_progress(progress);
       });
-  if (!outcome) return tl::unexpected(outcome.error());
+  if (!subject) return tl::unexpected(subject.error());
   if (!journal_status) return tl::unexpected(journal_status.error());
 
+  report.header = make_header(options, *suite, std::move(*subject));
+  report.header.started = started_text;
   std::vector<Waiver> expired =
       apply_waivers(options.waivers, report.header.subject.device, today(), report.results);
   if (notes != nullptr) notes->expired_waivers = std::move(expired);

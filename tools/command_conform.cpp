@@ -5,7 +5,6 @@
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "conformance/conformance_run.h"
 #include "conformance/coverage.h"
@@ -193,6 +192,7 @@ Result<int> run_conform(ConformOptions& options) {
   if (options.coverage) return print_coverage(options);
   if (!options.golden.empty()) return write_golden(options);
   options.run.program = "/proc/self/exe";
+  options.run.run.default_configuration_only |= options.run.suite.quick;
   options.run.run_timeout =
       std::chrono::milliseconds(static_cast<int64_t>(options.timeout_seconds * 1000));
   if (!options.contracts.empty()) {
@@ -253,7 +253,8 @@ Result<int> run_conform(ConformOptions& options) {
 void add_suite_options(CLI::App& command, ConformOptions& options) {
   conformance::SuiteOptions& suite = options.run.suite;
   command.add_flag("--quick", suite.quick,
-                   "A small part of the suite that still covers every kind");
+                   "A small part of the suite that still covers every kind, on the device's own\n"
+                   "choice of kernels and capabilities");
   command.add_option("--filter", suite.filters, "Only cases whose name contains TEXT (repeatable)")
       ->type_name("TEXT");
   command
@@ -358,7 +359,6 @@ void add_conform_command(CLI::App& app, int& exit_code) {
       ->capture_default_str();
   command.add_flag("--default-kernels", options->run.run.default_configuration_only,
                    "Only the device's own choice of kernels and capabilities");
-  options->run.workers = static_cast<int32_t>(std::max(1u, std::thread::hardware_concurrency()));
   command
       .add_option("--workers", options->run.workers,
                   "Child processes at once; 0 runs everything in this one")

@@ -236,6 +236,17 @@ std::vector<WeightedCase> shift_corners(const LadderNames& names) {
       add_end(end, DataType::kInt8);
     }
   }
+  // Products beyond int32, which saturate in float32, with zero points that lead back across its
+  // end.
+  for (const int32_t zero_point : {100, -100}) {
+    cases.push_back(names.make(
+        fmt::format("product beyond int32, zero point {}", zero_point),
+        {.bases = {saturated(0x1p31), saturated(-0x1p31), 1 << 27, -(1 << 27), 1 << 24, -(1 << 24)},
+         .depth = 2,
+         .steps = {}}));
+    scale_by(cases.back(), 200.25f);
+    cases.back().output_zero_point = zero_point;
+  }
   // So large that nothing but 0 and +-1 can be scaled without leaving int32. XNNPACK refuses them.
   constexpr End kLeftShifts[] = {
       {"shift 9", 300.0f}, {"shift 20", 0x1.8p19f}, {"shift 30", 0x1.8p29f}};
