@@ -15,6 +15,9 @@ constexpr std::array kAddScales = {
     OperandScales{"eighths", 0.125f, 0.375f, 1.0f, 127, -128, 5, false, false},
     OperandScales{"thirds", 0.5f, 0.25f, 0.75f, -3, 4, 5, false, false},
     OperandScales{"ordinary", 0.1f, 0.3f, 0.37f, -128, 127, -1, true, true},
+    // XNNPACK's multipliers lie between two integers, and either neighbour changes results.
+    OperandScales{"multipliers between integers", 0.134f, 0.225f, 0.442f, -128, 127, -1, false,
+                  false},
     OperandScales{"saturating", 0.02f, 0.9f, 0.01f, 127, -128, 127, false, false},
     OperandScales{"right tiny", 1.0f, 0.001f, 0.5f, 1, -1, -128, false, false},
     OperandScales{"equal scales and lowest zero points", 0.0235294f, 0.0235294f, 0.0352f, -128,
