@@ -81,8 +81,6 @@ Status add_bytes(const PlanContext& context, const Piece& piece, KernelPlan& pla
       push_constants(words, output.channels, row_words(output), stride_words(output),
                      input.channels, input.channel_stride, piece.output_elements,
                      piece.first_element, piece.elements, piece.is_first ? 0 : 1);
-  // A word on the border of two inputs is completed by the later one.
-  dispatch.follows_previous = !piece.is_first;
   return add_dispatch(context, words, std::move(dispatch), plan);
 }
 

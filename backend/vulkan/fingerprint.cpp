@@ -46,10 +46,9 @@ Result<std::string> fingerprint_of(const graph::LoweredGraph& graph,
       options.guard_memory, options.guard_memory ? options.fill : 0, options.reverse_unordered);
   for (const KernelPlan& plan : plans) {
     for (const Dispatch& dispatch : plan.dispatches) {
-      fmt::format_to(std::back_inserter(text), "{} <{}> ({}) [{}]{}", dispatch.shader,
+      fmt::format_to(std::back_inserter(text), "{} <{}> ({}) [{}]", dispatch.shader,
                      fmt::join(dispatch.specialization, " "),
-                     fmt::join(dispatch.push_constants, " "), fmt::join(dispatch.workgroups, " "),
-                     dispatch.follows_previous ? " follows" : "");
+                     fmt::join(dispatch.push_constants, " "), fmt::join(dispatch.workgroups, " "));
       for (const Binding& input : dispatch.inputs) {
         text += ", " + describe_binding(plan, *activations, input);
       }

@@ -9,42 +9,26 @@ bool overlap(const MemoryRange& a, const MemoryRange& b) {
 }
 
 bool HazardTracker::conflicts(std::span<const MemoryRange> reads,
-                              std::span<const MemoryRange> writes, int32_t group) const {
-  for (const Write& earlier : writes_) {
-    for (const MemoryRange& read : reads) {
-      if (overlap(earlier.range, read)) {
-        return true;
-      }
-    }
-    for (const MemoryRange& write : writes) {
-      const bool disjoint_parts = earlier.group == group && earlier.range == write;
-      if (overlap(earlier.range, write) && !disjoint_parts) {
-        return true;
-      }
-    }
-  }
-  return std::ranges::any_of(writes, [&](const MemoryRange& write) {
-    return std::ranges::any_of(reads_,
-                               [&](const MemoryRange& read) { return overlap(read, write); });
-  });
+                              std::span<const MemoryRange> writes) const {
+  const auto any_overlap = [](std::span<const MemoryRange> earlier,
+                              std::span<const MemoryRange> later) {
+    return std::ranges::any_of(earlier, [&](const MemoryRange& a) {
+      return std::ranges::any_of(later, [&](const MemoryRange& b) { return overlap(a, b); });
+    });
+  };
+  return any_overlap(writes_, reads) || any_overlap(writes_, writes) || any_overlap(reads_, writes);
 }
 
 bool HazardTracker::needs_barrier_before(std::span<const MemoryRange> reads,
-                                         std::span<const MemoryRange> writes, int32_t group) {
-  const bool needed = conflicts(reads, writes, group);
+                                         std::span<const MemoryRange> writes) {
+  const bool needed = conflicts(reads, writes);
   if (needed) {
-    clear();
+    reads_.clear();
+    writes_.clear();
   }
   reads_.insert(reads_.end(), reads.begin(), reads.end());
-  for (const MemoryRange& write : writes) {
-    writes_.push_back({write, group});
-  }
+  writes_.insert(writes_.end(), writes.begin(), writes.end());
   return needed;
-}
-
-void HazardTracker::clear() {
-  reads_.clear();
-  writes_.clear();
 }
 
 }  // namespace lockstep::backend::vulkan

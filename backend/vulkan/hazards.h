@@ -25,24 +25,16 @@ class HazardTracker {
  public:
   // Adds a command and says whether a barrier must go before it: it reads what was written (read
   // after write), overwrites what was read (the arena gives the bytes of a dead tensor to another)
-  // or overwrites what was written. Commands of one `group` write disjoint parts of the same tensor
-  // and do not count as overwriting each other.
-  bool needs_barrier_before(std::span<const MemoryRange> reads, std::span<const MemoryRange> writes,
-                            int32_t group);
-
-  // A barrier was placed for another reason.
-  void clear();
+  // or overwrites what was written, even where the two write different bytes of the same range:
+  // ranges are what the tools that check for hazards see.
+  bool needs_barrier_before(std::span<const MemoryRange> reads,
+                            std::span<const MemoryRange> writes);
 
  private:
-  struct Write {
-    MemoryRange range;
-    int32_t group;
-  };
-  bool conflicts(std::span<const MemoryRange> reads, std::span<const MemoryRange> writes,
-                 int32_t group) const;
+  bool conflicts(std::span<const MemoryRange> reads, std::span<const MemoryRange> writes) const;
 
   std::vector<MemoryRange> reads_;
-  std::vector<Write> writes_;
+  std::vector<MemoryRange> writes_;
 };
 
 }  // namespace lockstep::backend::vulkan

@@ -35,11 +35,9 @@ struct Dispatch {
   std::vector<uint32_t> specialization;  // values of constant_id 0, 1, 2, ...
   std::vector<uint32_t> push_constants;  // at most Capabilities::max_push_constants / 4 words
   std::vector<Binding> inputs;           // bindings 0 .. inputs.size() - 1, only read
-  Binding output;                        // the next binding, only written
+  Binding output;                        // the next binding, written; what an earlier dispatch of
+                                         // the same plan left there may be read
   std::array<uint32_t, 3> workgroups{1, 1, 1};
-  // Reads or overwrites what an earlier dispatch of the same plan wrote: a barrier goes before it,
-  // and its output binding may be read as well.
-  bool follows_previous = false;
 };
 
 struct KernelPlan {
@@ -47,9 +45,7 @@ struct KernelPlan {
   std::vector<std::string> kernels;  // of all that fit the operator, best first; families with
                                      // one kernel leave it to plan_operator()
   std::vector<std::vector<std::byte>> constants;  // uploaded once
-  // In order. Dispatches that write the same tensor write disjoint words and need no barrier
-  // between each other (unless follows_previous says so); the builder places barriers between
-  // producer and consumer tensors.
+  // In order; the builder places barriers wherever one touches a tensor that another has written.
   std::vector<Dispatch> dispatches;
   // The output has the input's bytes and layout: no dispatch; the builder lets both share memory.
   bool is_alias = false;

@@ -544,12 +544,7 @@ class ProgramBuilder {
         }
       }
       const MemoryRange written = accessed_range(prepared.dispatch->output.index);
-      if (prepared.dispatch->follows_previous) {
-        hazards.clear();
-      }
-      const bool hazard = hazards.needs_barrier_before(
-          reads, std::span(&written, 1), static_cast<int32_t>(prepared.operator_index));
-      if (hazard || prepared.dispatch->follows_previous) {
+      if (hazards.needs_barrier_before(reads, std::span(&written, 1))) {
         record_unordered();
         record_barrier(commands, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT);
       }
@@ -570,14 +565,13 @@ class ProgramBuilder {
     }
     const VkCommandBuffer commands = *begun;
     HazardTracker hazards;
-    constexpr int32_t kUploadGroup = -1;
     if (!uploads_.empty()) {
       record_transfers(commands, uploads_, resources().upload, true);
       std::vector<MemoryRange> written;
       for (const Transfer& transfer : uploads_) {
         written.push_back(accessed_range(transfer.tensor));
       }
-      hazards.needs_barrier_before({}, written, kUploadGroup);
+      hazards.needs_barrier_before({}, written);
     }
     record_dispatches(commands, hazards);
     const bool inspects = static_cast<bool>(resources().inspection);

@@ -102,7 +102,6 @@ class Network {
     KernelPlan& plan = add(graph::LoweredConcatenation{{below, cover}, output, 1, {}, {}});
     plan.dispatches.push_back(copy_rows(below, output, 0));
     plan.dispatches.push_back(copy_rows(cover, output, 0));
-    plan.dispatches.back().follows_previous = true;
     evaluation_.push_back([=](std::vector<Bytes>& values) {
       Bytes& result = values[static_cast<size_t>(output)];
       result = values[static_cast<size_t>(below)];
