@@ -17,6 +17,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
 # shellcheck source=lib/environment.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib/environment.sh"
 
+all_arguments=("$@")
 mutants_file="$repository/conformance/mutants.txt"
 only=()
 device=''
@@ -77,7 +78,7 @@ if "$check_only"; then
   note "All ${#names[@]} mutants apply."
   exit 0
 fi
-one_at_a_time "${BASH_SOURCE[0]}"
+one_at_a_time "${BASH_SOURCE[0]}" "${all_arguments[@]}"
 
 work="$repository/build-mutation"
 source_copy="$work/source"
