@@ -42,7 +42,7 @@ class MisbehavingDevice final : public testing::DoubleDevice {
 
   Result<std::vector<std::string>> kernels(const graph::LoweredGraph& graph,
                                            const graph::LoweredOperator& op) const override {
-    if (graph.name == "crash in preparation") std::raise(SIGSEGV);
+    if (graph.name == "crash in preparation") testing::crash();
     return DoubleDevice::kernels(graph, op);
   }
 
@@ -60,7 +60,7 @@ class MisbehavingDevice final : public testing::DoubleDevice {
     const std::string& name = graph.name;
     if (name == "crash") {
       std::fputs("driver: this is the end\n", stderr);
-      std::raise(SIGSEGV);
+      testing::crash();
     }
     if (name == "hang") std::this_thread::sleep_for(std::chrono::hours(1));
     if (name == "exit") std::exit(0);

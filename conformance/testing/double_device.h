@@ -35,6 +35,10 @@ class DoubleDevice : public backend::Device {
   std::shared_ptr<backend::Device> reference_;
 };
 
+// Ends the process by SIGSEGV as a driver's mistake would, also where a sanitizer handles that
+// signal.
+void crash();
+
 // "NAME device" of a backend of that name.
 backend::DeviceDescription describe_double(const std::string& name);
 
