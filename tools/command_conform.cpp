@@ -83,7 +83,7 @@ Status write_text(const std::filesystem::path& path, const std::string& text) {
   return conformance::write_file(path, text);
 }
 
-// One report as it is, several as a list: `conform diff` and `conform html` read both.
+// One report as `conform diff` and `conform merge` read it; those of several devices as a list.
 std::string reports_json(const std::vector<Report>& reports) {
   if (reports.size() == 1) return conformance::to_json(reports.front()).dump(1) + "\n";
   nlohmann::json list = nlohmann::json::array();
@@ -91,14 +91,25 @@ std::string reports_json(const std::vector<Report>& reports) {
   return list.dump(1) + "\n";
 }
 
+// "report.xml" -> "report.2.xml": a JUnit file holds one device's results.
+std::filesystem::path numbered(std::filesystem::path path, size_t index) {
+  if (path == "-") return path;
+  const std::string extension = path.extension().string();
+  return path.replace_extension(fmt::format(".{}{}", index, extension));
+}
+
 Status write_reports(const ConformOptions& options, const std::vector<Report>& reports) {
   if (!options.json.empty()) {
     if (Status status = write_text(options.json, reports_json(reports)); !status) return status;
   }
   if (!options.junit.empty()) {
-    std::string xml;
-    for (const Report& report : reports) xml += conformance::junit_xml(report);
-    if (Status status = write_text(options.junit, xml); !status) return status;
+    for (size_t i = 0; i < reports.size(); ++i) {
+      const std::filesystem::path path =
+          reports.size() == 1 ? options.junit : numbered(options.junit, i);
+      if (Status status = write_text(path, conformance::junit_xml(reports[i])); !status) {
+        return status;
+      }
+    }
   }
   if (!options.html.empty()) {
     return write_text(options.html, conformance::html_page(reports));
@@ -350,7 +361,7 @@ void add_conform_command(CLI::App& app, int& exit_code) {
   command.add_option(
       "--device", options->device,
       "Which: index or name (see 'lockstep devices'), ref, all, tflite, xnnpack, or\n"
-      "engine:COMMAND; default: the best accelerator");
+      "engine:CONTRACT:COMMAND; default: the best accelerator");
   command.add_option("--numerics", options->contracts, "Only these contracts (repeatable)")
       ->check(CLI::IsMember({"tflite", "litert", "reference", "single"}));
   add_suite_options(command, *options);
@@ -381,7 +392,9 @@ void add_conform_command(CLI::App& app, int& exit_code) {
       ->check(CLI::Range(1, 1'000'000))
       ->capture_default_str();
   command.add_option("--json", options->json, "Write the report as JSON ('-': stdout)");
-  command.add_option("--junit", options->junit, "Write it as JUnit XML ('-': stdout)");
+  command.add_option(
+      "--junit", options->junit,
+      "Write it as JUnit XML ('-': stdout), numbered where there are several devices");
   command.add_option("--html", options->html, "Write it as one self-contained page");
   command.add_flag("--list", options->list, "Only list the cases");
   command.add_flag("--coverage", options->coverage, "Only show what the cases cover");
