@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "conformance/extent_coupling.h"
 #include "conformance/shrink_stages.h"
 
 namespace lockstep::conformance {
@@ -23,6 +24,21 @@ std::vector<ShrinkStep> stage_steps(const std::shared_ptr<const Case>& source, S
 }
 
 }  // namespace
+
+ShrinkStep edit_step(std::string description, std::shared_ptr<const Case> source,
+                     std::function<void(EditableCase&)> edit) {
+  return {std::move(description),
+          [source = std::move(source), edit = std::move(edit)]() -> Result<Case> {
+            EditableCase edited(*source);
+            edit(edited);
+            const auto coupling = ExtentCoupling::analyse(edited);
+            if (!coupling) return tl::unexpected(coupling.error());
+            if (Status status = coupling->resize(edited, {}); !status) {
+              return tl::unexpected(status.error());
+            }
+            return std::move(edited).finish();
+          }};
+}
 
 std::vector<ShrinkStep> shrink_steps(const std::shared_ptr<const Case>& source, ShrinkStage stage,
                                      const ShrinkContext& context) {

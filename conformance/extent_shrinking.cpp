@@ -71,19 +71,8 @@ class ExtentSteps {
     }
   }
 
-  // An edit of attributes or operands, and the shapes that follow from it.
   void add_edit(std::string description, Edit edit) {
-    steps_.push_back(
-        {std::move(description), [source = source_, edit = std::move(edit)]() -> Result<Case> {
-           EditableCase edited(*source);
-           edit(edited);
-           const auto coupling = ExtentCoupling::analyse(edited);
-           if (!coupling) return tl::unexpected(coupling.error());
-           if (Status status = coupling->resize(edited, {}); !status) {
-             return tl::unexpected(status.error());
-           }
-           return std::move(edited).finish();
-         }});
+    steps_.push_back(edit_step(std::move(description), source_, std::move(edit)));
   }
 
   void add_edits(size_t op, const graph::DepthwiseConv2dAttributes& attributes) {

@@ -71,17 +71,7 @@ class ParameterSteps {
 
  private:
   void add_edit(std::string description, Edit edit) {
-    steps_.push_back(
-        {std::move(description), [source = source_, edit = std::move(edit)]() -> Result<Case> {
-           EditableCase edited(*source);
-           edit(edited);
-           const auto coupling = ExtentCoupling::analyse(edited);
-           if (!coupling) return tl::unexpected(coupling.error());
-           if (Status status = coupling->resize(edited, {}); !status) {
-             return tl::unexpected(status.error());
-           }
-           return std::move(edited).finish();
-         }});
+    steps_.push_back(edit_step(std::move(description), source_, std::move(edit)));
   }
 
   template <typename Attributes>

@@ -75,14 +75,6 @@ class ProgressLine {
   std::chrono::steady_clock::time_point last_;
 };
 
-Status write_text(const std::filesystem::path& path, const std::string& text) {
-  if (path == "-") {
-    fmt::print("{}", text);
-    return {};
-  }
-  return conformance::write_file(path, text);
-}
-
 // One report as `conform diff` and `conform merge` read it; those of several devices as a list.
 std::string reports_json(const std::vector<Report>& reports) {
   if (reports.size() == 1) return conformance::to_json(reports.front()).dump(1) + "\n";
@@ -349,6 +341,12 @@ void add_merge_command(CLI::App& conform, int& exit_code) {
 }
 
 }  // namespace
+
+Status write_text(const std::filesystem::path& path, const std::string& text) {
+  if (path != "-") return conformance::write_file(path, text);
+  fmt::print("{}", text);
+  return {};
+}
 
 void add_conform_command(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<ConformOptions>();

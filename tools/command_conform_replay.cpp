@@ -49,12 +49,6 @@ void print_run(const ReplayedRun& run) {
   for (const ReplayedTensor& tensor : run.differences) print_tensor(tensor);
 }
 
-Status write_text(const std::filesystem::path& path, const std::string& text) {
-  if (path != "-") return conformance::write_file(path, text);
-  fmt::print("{}", text);
-  return {};
-}
-
 Result<int> run_replay(ReplayCommandOptions& options) {
   const auto folder = conformance::read_case_folder(options.folder);
   if (!folder) return tl::unexpected(folder.error());

@@ -7,6 +7,7 @@
 #include "conformance/generators/families.h"
 #include "conformance/generators/weighted_corners.h"
 #include "conformance/generators/weighted_coverage.h"
+#include "conformance/generators/weighted_family.h"
 #include "conformance/generators/weighted_filling.h"
 #include "conformance/generators/weighted_requirements.h"
 #include "conformance/generators/window_corners.h"
@@ -152,20 +153,14 @@ std::vector<RequiredCoverage> required_coverage() {
 }
 
 Result<std::vector<Case>> generate(const GeneratorOptions& options) {
-  std::vector<WeightedCase> cases = arithmetic_corners(WeightedKind::kFullyConnected);
-  for (const auto add : {add_tails, add_shapes, add_contents, add_asymmetric_int8}) {
-    if (Status status = add(cases); !status) {
-      return tl::unexpected(status.error());
-    }
-  }
-  for (WeightedCase& extreme : extreme_sums()) {
-    cases.push_back(std::move(extreme));
-  }
-  const Result<std::vector<WeightedCase>> random_cases = draw_cases(options, draw_fully_connected);
-  if (!random_cases) {
-    return tl::unexpected(random_cases.error());
-  }
-  return build_family(cases, *random_cases, required_coverage());
+  constexpr Status (*kAdditions[])(std::vector<WeightedCase>&) = {
+      add_tails, add_shapes, add_contents, add_asymmetric_int8};
+  return generate_weighted_family({.kind = WeightedKind::kFullyConnected,
+                                   .additions = kAdditions,
+                                   .extreme_sums = extreme_sums,
+                                   .draw = draw_fully_connected,
+                                   .required_coverage = required_coverage},
+                                  options);
 }
 
 }  // namespace
