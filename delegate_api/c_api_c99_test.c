@@ -17,6 +17,10 @@ int main(void) {
   lockstep_model* model = NULL;
   lockstep_device* device = NULL;
   lockstep_engine* engine = NULL;
+  lockstep_run* run = NULL;
+  const lockstep_input input = {rubbish, sizeof rubbish};
+  unsigned char room[4];
+  const lockstep_output output = {room, sizeof room};
   lockstep_device_info info = {.struct_size = sizeof info};
   lockstep_device_options device_options = {.struct_size = sizeof device_options, .device = "ref"};
   lockstep_engine_options engine_options = {.struct_size = sizeof engine_options,
@@ -34,6 +38,10 @@ int main(void) {
       lockstep_engine_create(model, device, &engine_options, &engine) == LOCKSTEP_INVALID_ARGUMENT,
       "no engine without a model");
   expect(engine == NULL, "a failed creation gives NULL");
+  expect(lockstep_engine_submit(engine, &input, 1, &output, 1, &run) == LOCKSTEP_INVALID_ARGUMENT,
+         "nothing runs without an engine");
+  expect(run == NULL, "a failed submission gives NULL");
+  lockstep_run_destroy(run);
   lockstep_engine_destroy(engine);
   lockstep_device_close(device);
   lockstep_model_destroy(model);

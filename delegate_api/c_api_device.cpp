@@ -1,3 +1,4 @@
+#include "backend/cache_file.h"
 #include "backend/registry.h"
 #include "delegate_api/c_api_internal.h"
 
@@ -21,9 +22,11 @@ Status open_device(const lockstep_device_options* given, lockstep_device** devic
   if (!options) {
     return tl::unexpected(options.error());
   }
-  auto opened = backend::open_device(text_or_empty(options->device),
-                                     {.mask = std::string(text_or_empty(options->mask)),
-                                      .cache_dir = std::string(text_or_empty(options->cache_dir))});
+  auto opened = backend::open_device(
+      text_or_empty(options->device),
+      {.mask = std::string(text_or_empty(options->mask)),
+       .cache_dir = options->cache_dir != nullptr ? std::string(options->cache_dir)
+                                                  : backend::default_cache_folder()});
   if (!opened) {
     return tl::unexpected(opened.error());
   }

@@ -34,6 +34,9 @@ Result<EngineOptions> read_options(const lockstep_engine_options* given) {
   engine.partition.min_nodes = options->min_nodes;
   engine.partition.max_partitions = options->max_partitions;
   engine.keep_all_tensors = options->keep_all_tensors != 0;
+  engine.compile.runs_in_flight = options->runs_in_flight == 0 ? 1 : options->runs_in_flight;
+  engine.compile.tune = options->tune != 0;
+  engine.profile = text_or_empty(options->profile);
   return engine;
 }
 
@@ -51,7 +54,7 @@ Status create_engine(const lockstep_model* model, const lockstep_device* device,
   if (!created) {
     return tl::unexpected(created.error());
   }
-  *engine = new lockstep_engine{*std::move(created), {}};
+  *engine = new lockstep_engine{*std::move(created), {}, {}};
   return {};
 }
 
@@ -173,6 +176,36 @@ lockstep_status lockstep_engine_get_tensor(const lockstep_engine* engine, int32_
   });
 }
 
+lockstep_status lockstep_engine_get_input_memory(lockstep_engine* engine, size_t index, void** data,
+                                                 size_t* size) {
+  return guarded([&] {
+    return require(engine, "engine")
+        .and_then([&] { return require(data, "data"); })
+        .and_then([&] { return require(size, "size"); })
+        .and_then([&] {
+          return engine->engine->input_memory(index).map([&](std::span<std::byte> memory) {
+            *data = memory.data();
+            *size = memory.size();
+          });
+        });
+  });
+}
+
+lockstep_status lockstep_engine_get_output_memory(const lockstep_engine* engine, size_t index,
+                                                  const void** data, size_t* size) {
+  return guarded([&] {
+    return require(engine, "engine")
+        .and_then([&] { return require(data, "data"); })
+        .and_then([&] { return require(size, "size"); })
+        .and_then([&] {
+          return engine->engine->output(index).map([&](std::span<const std::byte> memory) {
+            *data = memory.data();
+            *size = memory.size();
+          });
+        });
+  });
+}
+
 lockstep_status lockstep_engine_get_operator(lockstep_engine* engine, size_t index,
                                              lockstep_operator_report* report) {
   return guarded([&] {
@@ -185,8 +218,15 @@ size_t lockstep_engine_problem_count(const lockstep_engine* engine) {
 }
 
 const char* lockstep_engine_get_problem(const lockstep_engine* engine, size_t index) {
-  return index < lockstep_engine_problem_count(engine) ? engine->engine->problems()[index].c_str()
-                                                       : nullptr;
+  if (engine == nullptr) {
+    return nullptr;
+  }
+  // There are ever more of them, none goes.
+  const std::vector<std::string> problems = engine->engine->problems();
+  while (engine->problems.size() < problems.size()) {
+    engine->problems.push_back(problems[engine->problems.size()]);
+  }
+  return index < engine->problems.size() ? engine->problems[index].c_str() : nullptr;
 }
 
 lockstep_status lockstep_engine_get_statistics(const lockstep_engine* engine,

@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <cstring>
+#include <deque>
 #include <exception>
 #include <memory>
 #include <new>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -34,6 +36,12 @@ struct lockstep_engine {
   std::unique_ptr<lockstep::delegate::Engine> engine;
   // Made when first asked for; runs can change it.
   std::optional<std::vector<lockstep::delegate::OperatorReport>> reports;
+  // Those that were asked for; their texts stay where they are.
+  mutable std::deque<std::string> problems;
+};
+
+struct lockstep_run {
+  std::unique_ptr<lockstep::delegate::EngineRun> run;
 };
 
 namespace lockstep::c_api {

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <lockstep/lockstep.h>
 
+#include <cstring>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -21,10 +22,12 @@ struct Closer {
   void operator()(lockstep_device* device) const { lockstep_device_close(device); }
   void operator()(lockstep_engine* engine) const { lockstep_engine_destroy(engine); }
   void operator()(lockstep_device_list* list) const { lockstep_device_list_destroy(list); }
+  void operator()(lockstep_run* run) const { lockstep_run_destroy(run); }
 };
 using Model = std::unique_ptr<lockstep_model, Closer>;
 using Device = std::unique_ptr<lockstep_device, Closer>;
 using Engine = std::unique_ptr<lockstep_engine, Closer>;
+using PendingRun = std::unique_ptr<lockstep_run, Closer>;
 
 std::vector<std::byte> sample_file() {
   auto file = graph::write_tflite(graph::testing::sample_network());
@@ -165,6 +168,7 @@ TEST(CApi, ResizingChangesTheModelAndNotEnginesMadeBefore) {
 
 TEST(CApi, NullHandlesAndPointersAreErrorsNotCrashes) {
   lockstep_model* no_model = nullptr;
+  lockstep_run* no_run = nullptr;
   int32_t tensor = 0;
   char buffer[4] = {};
   lockstep_device_info device_info = {};
@@ -191,6 +195,12 @@ TEST(CApi, NullHandlesAndPointersAreErrorsNotCrashes) {
       lockstep_engine_get_tensor(nullptr, 0, buffer, 4),
       lockstep_engine_get_operator(nullptr, 0, nullptr),
       lockstep_engine_get_statistics(nullptr, nullptr),
+      lockstep_engine_get_input_memory(nullptr, 0, nullptr, nullptr),
+      lockstep_engine_get_output_memory(nullptr, 0, nullptr, nullptr),
+      lockstep_engine_submit(nullptr, nullptr, 0, nullptr, 0, nullptr),
+      lockstep_engine_submit(nullptr, nullptr, 0, nullptr, 0, &no_run),
+      lockstep_run_poll(nullptr, &tensor),
+      lockstep_run_wait(nullptr),
   };
   EXPECT_THAT(answers, ::testing::Each(LOCKSTEP_INVALID_ARGUMENT));
   EXPECT_EQ(lockstep_model_input_count(nullptr), 0u);
@@ -203,6 +213,7 @@ TEST(CApi, NullHandlesAndPointersAreErrorsNotCrashes) {
   lockstep_device_close(nullptr);
   lockstep_device_list_destroy(nullptr);
   lockstep_engine_destroy(nullptr);
+  lockstep_run_destroy(nullptr);
 
   const Model model = open_model(sample_file());
   const Engine engine = open_engine(model, nullptr);
@@ -210,6 +221,14 @@ TEST(CApi, NullHandlesAndPointersAreErrorsNotCrashes) {
   EXPECT_EQ(lockstep_model_get_input_tensor(model.get(), 0, nullptr), LOCKSTEP_INVALID_ARGUMENT);
   EXPECT_EQ(lockstep_engine_get_operator(engine.get(), 0, nullptr), LOCKSTEP_INVALID_ARGUMENT);
   EXPECT_EQ(lockstep_engine_set_input(engine.get(), 0, nullptr, 4), LOCKSTEP_INVALID_ARGUMENT);
+  EXPECT_EQ(lockstep_engine_submit(engine.get(), nullptr, 1, nullptr, 1, &no_run),
+            LOCKSTEP_INVALID_ARGUMENT);
+  const lockstep_input no_input = {nullptr, 4};
+  const lockstep_output no_output = {nullptr, 0};
+  EXPECT_EQ(lockstep_engine_submit(engine.get(), &no_input, 1, &no_output, 1, &no_run),
+            LOCKSTEP_INVALID_ARGUMENT);
+  EXPECT_THAT(lockstep_last_error(), HasSubstr("inputs[0]"));
+  EXPECT_EQ(no_run, nullptr);
 }
 
 TEST(CApi, WrongSizesAndIndicesAreErrors) {
@@ -320,6 +339,108 @@ TEST(CApi, TheReferenceIsTheLastDevice) {
   ASSERT_EQ(lockstep_device_list_get(devices, count - 1, &info), LOCKSTEP_OK);
   EXPECT_STREQ(info.backend, "ref");
   EXPECT_EQ(lockstep_device_list_get(devices, count, &info), LOCKSTEP_INVALID_ARGUMENT);
+}
+
+// The device of the machine, where there is one.
+Device open_any_device() {
+  lockstep_device_options options = {};
+  options.struct_size = sizeof options;
+  options.device = "llvmpipe";
+  lockstep_device* device = nullptr;
+  return lockstep_device_open(&options, &device) == LOCKSTEP_OK ? Device(device) : open_reference();
+}
+
+TEST(CApi, RunsInTheBackgroundGiveTheSameBitsFromTwoThreads) {
+  const Model model = open_model(sample_file());
+  const Device device = open_any_device();
+  lockstep_engine_options options = engine_options();
+  options.runs_in_flight = 2;
+  Engine engine = open_engine(model, device.get(), &options);
+  const Engine host = open_engine(model, nullptr);
+  std::vector<std::vector<unsigned char>> expected;
+  for (int value = 0; value < 8; ++value) {
+    expected.push_back(run(model, host, static_cast<unsigned char>(value * 31)));
+  }
+  int32_t input_tensor = -1;
+  ASSERT_EQ(lockstep_model_get_input_tensor(model.get(), 0, &input_tensor), LOCKSTEP_OK);
+  const size_t input_size = tensor_info(model, input_tensor).byte_size;
+
+  const auto submit_and_check = [&](bool polls) {
+    std::vector<std::vector<unsigned char>> outputs;
+    std::vector<PendingRun> runs;
+    for (size_t value = 0; value < expected.size(); ++value) {
+      const std::vector<unsigned char> data(input_size, static_cast<unsigned char>(value * 31));
+      auto& output = outputs.emplace_back(expected[value].size());
+      const lockstep_input input = {data.data(), data.size()};
+      const lockstep_output room = {output.data(), output.size()};
+      lockstep_run* run = nullptr;
+      ASSERT_EQ(lockstep_engine_submit(engine.get(), &input, 1, &room, 1, &run), LOCKSTEP_OK)
+          << lockstep_last_error();
+      runs.emplace_back(run);
+    }
+    for (size_t i = runs.size(); i-- > 0;) {
+      int32_t is_over = 0;
+      while (polls && is_over == 0) {
+        ASSERT_EQ(lockstep_run_poll(runs[i].get(), &is_over), LOCKSTEP_OK);
+        std::this_thread::yield();
+      }
+      EXPECT_EQ(lockstep_run_wait(runs[i].get()), LOCKSTEP_OK) << lockstep_last_error();
+      EXPECT_EQ(lockstep_run_poll(runs[i].get(), &is_over), LOCKSTEP_OK);
+      EXPECT_EQ(is_over, 1);
+      EXPECT_EQ(outputs[i], expected[i]);
+    }
+  };
+  {
+    const std::jthread polling([&] { submit_and_check(true); });
+    const std::jthread waiting([&] { submit_and_check(false); });
+  }
+  EXPECT_EQ(lockstep_engine_problem_count(engine.get()), 0u);
+
+  // A run may outlive its engine, and wrong sizes are refused.
+  std::vector<unsigned char> output(expected[0].size());
+  const std::vector<unsigned char> data(input_size, 0);
+  const lockstep_input input = {data.data(), data.size()};
+  lockstep_output room = {output.data(), output.size() + 1};
+  lockstep_run* started = nullptr;
+  EXPECT_EQ(lockstep_engine_submit(engine.get(), &input, 1, &room, 1, &started),
+            LOCKSTEP_INVALID_ARGUMENT);
+  room.size = output.size();
+  ASSERT_EQ(lockstep_engine_submit(engine.get(), &input, 1, &room, 1, &started), LOCKSTEP_OK);
+  const PendingRun kept(started);
+  engine.reset();
+  EXPECT_EQ(lockstep_run_wait(kept.get()), LOCKSTEP_OK);
+  EXPECT_EQ(output, expected[0]);
+}
+
+TEST(CApi, TheEnginesMemorySavesCopies) {
+  const Model model = open_model(sample_file());
+  const Engine engine = open_engine(model, nullptr);
+  const auto expected = run(model, engine, 77);
+  ASSERT_NE(run(model, engine, 3), expected);
+  void* input = nullptr;
+  const void* output = nullptr;
+  size_t size = 0;
+  ASSERT_EQ(lockstep_engine_get_input_memory(engine.get(), 0, &input, &size), LOCKSTEP_OK);
+  std::memset(input, 77, size);
+  ASSERT_EQ(lockstep_engine_run(engine.get()), LOCKSTEP_OK);
+  ASSERT_EQ(lockstep_engine_get_output_memory(engine.get(), 0, &output, &size), LOCKSTEP_OK);
+  ASSERT_EQ(size, expected.size());
+  EXPECT_EQ(std::memcmp(output, expected.data(), size), 0);
+  EXPECT_EQ(lockstep_engine_get_input_memory(engine.get(), 9, &input, &size),
+            LOCKSTEP_INVALID_ARGUMENT);
+  EXPECT_EQ(lockstep_engine_get_output_memory(engine.get(), 9, &output, &size),
+            LOCKSTEP_INVALID_ARGUMENT);
+}
+
+TEST(CApi, AProfileThatCannotBeWrittenIsAnError) {
+  const Model model = open_model(sample_file());
+  const Device device = open_reference();
+  lockstep_engine_options options = engine_options();
+  options.profile = "/no/such/folder/profile.json";
+  lockstep_engine* engine = nullptr;
+  EXPECT_EQ(lockstep_engine_create(model.get(), device.get(), &options, &engine),
+            LOCKSTEP_NOT_FOUND);
+  EXPECT_THAT(lockstep_last_error(), HasSubstr("/no/such/folder/profile.json"));
 }
 
 TEST(CApi, EachThreadHasItsOwnLastError) {

@@ -3,7 +3,9 @@
 // An operator that neither can compute (a custom operator, float arithmetic) makes everything after
 // it unavailable, with the reason; whatever does not depend on it still runs.
 //
-// Threading: an Engine is used by one thread at a time. Several engines may share a device.
+// Threading: an Engine is used by one thread at a time, but for submit(), which several threads may
+// call at once, also while another one uses the engine otherwise. Several engines may share a
+// device.
 #pragma once
 
 #include <cstddef>
@@ -23,8 +25,14 @@ namespace lockstep::delegate {
 struct EngineOptions {
   // The numerics contract is partition.contract.
   PartitionOptions partition;
+  // How the device compiles its partitions; compile.runs_in_flight: how many submitted runs it may
+  // work on at once.
+  backend::CompileOptions compile{};
   // Makes tensor() work for every computed tensor; costs memory and transfers.
   bool keep_all_tensors = false;
+  // File for a trace of where the time of run() goes on devices (profile_trace.h); empty: none.
+  // Profiled runs are slower: nothing overlaps. create() fails when it cannot be written.
+  std::string profile{};
 };
 
 enum class Executor : uint8_t {
@@ -60,6 +68,22 @@ struct EngineStatistics {
   backend::ProgramStatistics device;  // summed over them
 };
 
+// A run that was started by Engine::submit(). May outlive its engine. Any thread may poll or wait,
+// several at once too.
+class EngineRun {
+ public:
+  // Waits, so that the memory of the outputs may go afterwards.
+  virtual ~EngineRun() = default;
+
+  // Takes the run as far as it goes without waiting for a device; true when it is over, its outputs
+  // are written and wait() returns at once. What the host computes between two programs of the
+  // device is computed in here, or in wait().
+  virtual bool poll() = 0;
+
+  // The end of the run and what became of it. Every further call says the same.
+  virtual Status wait() = 0;
+};
+
 class Engine {
  public:
   // `graph` passed validate(); give it its final shapes first (graph::resize_input). Keeps what it
@@ -78,6 +102,20 @@ class Engine {
   // keep their contents from run to run.
   virtual Status set_input(size_t index, std::span<const std::byte> bytes) = 0;
 
+  // Where the contents of graph input `index` lie: writing there saves set_input() its copy. The
+  // same memory for the life of the engine.
+  virtual Result<std::span<std::byte>> input_memory(size_t index) = 0;
+
+  // Starts an inference on inputs and memory of its own, without the engine's: dense bytes of every
+  // graph input, read before return, and room for every graph output, which must stay until the run
+  // is over and is written at any time until then. An empty span stands for an output that is not
+  // wanted. Sizes must match exactly. Up to compile.runs_in_flight runs proceed at once on a
+  // device; submitting more waits for the oldest, whose results are then there. Runs do not depend
+  // on another and give the bits that run() gives, also when a device fails on the way.
+  virtual Result<std::unique_ptr<EngineRun>> submit(
+      std::span<const std::span<const std::byte>> inputs,
+      std::span<const std::span<std::byte>> outputs) = 0;
+
   // One inference. A device that fails is given up for the partition at hand, which moves to
   // host_ref for good: the results stay the same bits, problems() tells.
   virtual Status run() = 0;
@@ -90,11 +128,12 @@ class Engine {
   // constants and what crosses a step's border are there; the others are kInvalidArgument.
   virtual Result<std::span<const std::byte>> tensor(int32_t tensor) const = 0;
 
+  // Reports show what was decided so far; submitted runs that a device fails can change it.
   virtual std::vector<OperatorReport> operators() const = 0;  // one for each operator of the graph
   virtual std::vector<StepReport> steps() const = 0;
   virtual EngineStatistics statistics() const = 0;
   // What went wrong and was survived (a device lost, a partition that did not compile).
-  virtual const std::vector<std::string>& problems() const = 0;
+  virtual std::vector<std::string> problems() const = 0;
 };
 
 }  // namespace lockstep::delegate

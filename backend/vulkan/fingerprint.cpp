@@ -18,16 +18,29 @@ uint64_t checksum(std::span<const std::byte> bytes) {
   return hash;
 }
 
+std::string_view view_name(Binding::View view) {
+  switch (view) {
+    case Binding::View::kTexelUnits:
+      return " as texels of 16 bytes";
+    case Binding::View::kTexelWords:
+      return " as texels of 4 bytes";
+    case Binding::View::kStorage:
+      break;
+  }
+  return "";
+}
+
 std::string describe_binding(const KernelPlan& plan, const ActivationPlan& activations,
                              const Binding& binding) {
   const auto index = static_cast<size_t>(binding.index);
   if (binding.kind == Binding::Kind::kConstant) {
     const std::vector<std::byte>& constant = plan.constants[index];
-    return fmt::format("constant {}:{:016x}", constant.size(), checksum(constant));
+    return fmt::format("constant {}:{:016x}{}", constant.size(), checksum(constant),
+                       view_name(binding.view));
   }
   const TensorPlace& place = activations.places[index];
-  return fmt::format("tensor {} in memory {} at {}+{}", place.root, static_cast<int>(place.memory),
-                     place.offset, place.bytes);
+  return fmt::format("tensor {} in memory {} at {}+{}{}", place.root, static_cast<int>(place.memory),
+                     place.offset, place.bytes, view_name(binding.view));
 }
 
 }  // namespace
@@ -44,6 +57,9 @@ Result<std::string> fingerprint_of(const graph::LoweredGraph& graph,
       "{}, subgroups of {}, guard {}, fill {}, reversed {}\n",
       capabilities.unified_memory ? "mapped" : "staged", capabilities.required_subgroup_size,
       options.guard_memory, options.guard_memory ? options.fill : 0, options.reverse_unordered);
+  if (options.split_everywhere) {
+    text += "in as many pieces as possible\n";
+  }
   for (const KernelPlan& plan : plans) {
     for (const Dispatch& dispatch : plan.dispatches) {
       fmt::format_to(std::back_inserter(text), "{} <{}> ({}) [{}]", dispatch.shader,

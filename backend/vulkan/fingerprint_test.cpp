@@ -82,6 +82,8 @@ TEST(Fingerprint, IsTheSameWhereCommandsAre) {
   }
   // The fill is nothing without guards.
   EXPECT_EQ(fingerprint(graph, large_device(), {.fill = 9}), own_choice);
+  // Runs that are not profiled are those of other programs, however many are under way.
+  EXPECT_EQ(fingerprint(graph, large_device(), {.profile = true, .runs_in_flight = 3}), own_choice);
   // Masked, or chosen: the same kernel.
   EXPECT_EQ(fingerprint(graph, masked("int-dot")),
             fingerprint(graph, large_device(), {.kernel = "convolution_pointwise"}));
@@ -98,6 +100,7 @@ TEST(Fingerprint, DiffersWhereCommandsDo) {
     EXPECT_NE(fingerprint(graph, large_device(), {.kernel = kernel}), own_choice) << kernel;
   }
   EXPECT_NE(fingerprint(graph, large_device(), {.guard_memory = true}), own_choice);
+  EXPECT_NE(fingerprint(graph, large_device(), {.split_everywhere = true}), own_choice);
   EXPECT_NE(fingerprint(graph, large_device(), {.guard_memory = true, .fill = 9}),
             fingerprint(graph, large_device(), {.guard_memory = true}));
 

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "backend/vulkan/cooperative_matrix_registry.h"
 #include "backend/vulkan/result.h"
 
 namespace lockstep::backend::vulkan {
@@ -35,6 +36,12 @@ Result<std::unique_ptr<LogicalDevice>> LogicalDevice::create(std::shared_ptr<Ins
     return tl::unexpected(status.error());
   }
   return device;
+}
+
+bool LogicalDevice::asks_for_subgroup_sizes() const {
+  const bool has_a_choice = capabilities_.min_subgroup_size != capabilities_.max_subgroup_size;
+  return capabilities_.required_subgroup_size > 0 ||
+         (has_a_choice && !capabilities_.cooperative_matrices.empty());
 }
 
 Status LogicalDevice::initialize() {
@@ -82,11 +89,24 @@ Status LogicalDevice::initialize() {
   }
   VkPhysicalDeviceSubgroupSizeControlFeatures subgroup_size_control{};
   subgroup_size_control.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES;
-  if (capabilities_.required_subgroup_size > 0) {
+  if (asks_for_subgroup_sizes()) {
     enable_unless_core(VK_API_VERSION_1_3, VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME);
     subgroup_size_control.subgroupSizeControl = VK_TRUE;
     subgroup_size_control.pNext = const_cast<void*>(info.pNext);
     info.pNext = &subgroup_size_control;
+  }
+  VkPhysicalDeviceCooperativeMatrixFeaturesKHR cooperative_matrix{};
+  cooperative_matrix.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_FEATURES_KHR;
+  VkPhysicalDeviceVulkanMemoryModelFeatures memory_model{};
+  memory_model.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_MEMORY_MODEL_FEATURES;
+  if (!capabilities_.cooperative_matrices.empty()) {
+    extensions.push_back(VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME);
+    enable_unless_core(VK_API_VERSION_1_2, VK_KHR_VULKAN_MEMORY_MODEL_EXTENSION_NAME);
+    cooperative_matrix.cooperativeMatrix = VK_TRUE;
+    memory_model.vulkanMemoryModel = VK_TRUE;
+    memory_model.pNext = &cooperative_matrix;
+    cooperative_matrix.pNext = const_cast<void*>(info.pNext);
+    info.pNext = &memory_model;
   }
   if (physical_.has_extension(kPortabilitySubset)) {
     extensions.push_back(kPortabilitySubset);
@@ -105,17 +125,21 @@ Status LogicalDevice::initialize() {
   return {};
 }
 
-Status LogicalDevice::submit(VkCommandBuffer commands, VkFence fence) {
+Status LogicalDevice::submit(std::span<const VkCommandBuffer> commands, VkFence fence) {
   VkSubmitInfo info{};
   info.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO;
-  info.commandBufferCount = 1;
-  info.pCommandBuffers = &commands;
+  info.commandBufferCount = static_cast<uint32_t>(commands.size());
+  info.pCommandBuffers = commands.data();
   const std::lock_guard lock(queue_mutex_);
   return check(functions_.vkQueueSubmit(queue_, 1, &info, fence), "vkQueueSubmit");
 }
 
-Status LogicalDevice::wait(VkFence fence) const {
+Status LogicalDevice::wait(VkFence fence, const std::atomic<bool>* is_given_up) const {
   for (int slice = 0; slice < kMaximumWaitSlices; ++slice) {
+    if (is_given_up != nullptr && *is_given_up) {
+      return make_error(ErrorCode::kDeviceLost, "'{}' was given up while it worked",
+                        physical_.description.name);
+    }
     const VkResult result = functions_.vkWaitForFences(device_, 1, &fence, VK_TRUE,
                                                        static_cast<uint64_t>(kWaitSlice.count()));
     if (result != VK_TIMEOUT) {

@@ -3,8 +3,10 @@
 
 #include <volk.h>
 
+#include <atomic>
 #include <memory>
 #include <mutex>
+#include <span>
 
 #include "backend/vulkan/capabilities.h"
 #include "backend/vulkan/instance.h"
@@ -27,16 +29,22 @@ class LogicalDevice {
   const PhysicalDevice& physical() const { return physical_; }
   const Capabilities& capabilities() const { return capabilities_; }
 
-  // Queues the commands; `fence` is signalled when they are done. Thread-safe.
-  Status submit(VkCommandBuffer commands, VkFence fence);
+  // Queues the commands as one submission; `fence`, where there is one, is signalled when they and
+  // everything submitted before are done. Thread-safe.
+  Status submit(std::span<const VkCommandBuffer> commands, VkFence fence);
+  Status submit(VkCommandBuffer commands, VkFence fence) { return submit({&commands, 1}, fence); }
 
   // Waits until `fence` is signalled. kDeviceLost when the device is lost, or does not finish
-  // within minutes, which no network takes: it hangs, and `fence` stays in use.
-  Status wait(VkFence fence) const;
+  // within minutes, which no network takes: it hangs, and `fence` stays in use. So, too, soon after
+  // `is_given_up`, where there is one, became true.
+  Status wait(VkFence fence, const std::atomic<bool>* is_given_up = nullptr) const;
 
  private:
   LogicalDevice(std::shared_ptr<Instance> instance, PhysicalDevice physical,
                 const Capabilities& capabilities);
+  // Whether pipelines are made that name their subgroup size: all of them, or those of kernels
+  // whose matrices belong to one size (Dispatch::subgroup_size).
+  bool asks_for_subgroup_sizes() const;
   Status initialize();
 
   std::shared_ptr<Instance> instance_;

@@ -1,16 +1,18 @@
 // From a lowered graph and its kernel plans to a VulkanProgram, in the order of build(): where
-// things live, buffers, pipelines, descriptors, commands, and what has to happen once on the
-// device.
+// things live, constants, pipelines, how work is cut, what each run under way has for itself
+// (buffers, descriptors, commands), and what has to happen once on the device.
 #include <algorithm>
 #include <cstring>
-#include <map>
 #include <set>
+#include <utility>
 
-#include "backend/vulkan/hazards.h"
-#include "backend/vulkan/host_layout.h"
+#include "backend/vulkan/command_writer.h"
+#include "backend/vulkan/dispatch_building.h"
+#include "backend/vulkan/memory_plan.h"
 #include "backend/vulkan/program.h"
-#include "backend/vulkan/program_checks.h"
 #include "backend/vulkan/result.h"
+#include "backend/vulkan/run_recorder.h"
+#include "backend/vulkan/work_splitting.h"
 
 namespace lockstep::backend::vulkan {
 namespace {
@@ -19,9 +21,11 @@ using Memory = TensorPlace::Memory;
 
 // Under validation, memory that kernels must not depend on starts as this instead of zeros.
 constexpr uint8_t kPoison = 0xA5;
+constexpr int32_t kMaximumRunsInFlight = 64;
 
-int64_t align_up(int64_t value, int64_t alignment) {
-  return (value + alignment - 1) / alignment * alignment;
+VkDescriptorType descriptor_type(Binding::View view) {
+  return view == Binding::View::kStorage ? VK_DESCRIPTOR_TYPE_STORAGE_BUFFER
+                                         : VK_DESCRIPTOR_TYPE_UNIFORM_TEXEL_BUFFER;
 }
 
 bool poison_memory() { return validation_state() == ValidationState::kActive; }
@@ -31,29 +35,29 @@ bool poison_memory() { return validation_state() == ValidationState::kActive; }
 class ProgramBuilder {
  public:
   ProgramBuilder(std::shared_ptr<DeviceContext> context, const graph::LoweredGraph& graph,
-                 std::span<const KernelPlan> plans, const CompileOptions& options)
+                 std::span<const KernelPlan> plans, const CompileOptions& options,
+                 const FusedGraph* fused)
       : device_(*context->device),
         pipelines_store_(context->pipelines),
         vk_(device_.functions()),
         unified_(device_.capabilities().unified_memory),
-        rules_(placement_rules(device_.capabilities(), options)),
-        is_guarded_(options.guard_memory),
-        reverses_unordered_(options.reverse_unordered),
-        fill_(is_guarded_       ? options.fill
-              : poison_memory() ? kPoison
-                                : uint8_t{0}),
-        graph_(graph),
-        plans_(plans),
-        program_(new VulkanProgram()) {
-    program_->resources_ = std::make_unique<VulkanProgram::Resources>();
-    program_->resources_->context = std::move(context);
+        options_(options),
+        fill_(options.guard_memory ? options.fill
+              : poison_memory()    ? kPoison
+                                   : uint8_t{0}),
+        planned_{graph, plans, fused},
+        program_(new VulkanProgram()),
+        execution_(*program_->execution_),
+        resources_(execution_.resources) {
+    resources_.context = std::move(context);
   }
 
   Result<std::unique_ptr<VulkanProgram>> build() {
-    for (auto step : {&ProgramBuilder::plan_memory, &ProgramBuilder::create_buffers,
-                      &ProgramBuilder::create_pipelines, &ProgramBuilder::create_command_pool,
-                      &ProgramBuilder::create_descriptors, &ProgramBuilder::record_run,
-                      &ProgramBuilder::prepare_device, &ProgramBuilder::describe}) {
+    for (auto step : {&ProgramBuilder::check_options, &ProgramBuilder::plan_memory_of_graph,
+                      &ProgramBuilder::create_constants, &ProgramBuilder::split_work,
+                      &ProgramBuilder::create_pipelines, &ProgramBuilder::create_pools,
+                      &ProgramBuilder::create_slots, &ProgramBuilder::prepare_device,
+                      &ProgramBuilder::record_profile, &ProgramBuilder::describe}) {
       if (Status status = (this->*step)(); !status) {
         return tl::unexpected(status.error());
       }
@@ -62,107 +66,24 @@ class ProgramBuilder {
   }
 
  private:
-  struct Block {
-    int64_t offset = 0;
-    int64_t bytes = 0;
-  };
-  // A dispatch with everything its commands need.
-  struct PreparedDispatch {
-    const Dispatch* dispatch;
-    size_t operator_index;
-    Pipeline pipeline;
-    VkDescriptorSet descriptors;
-  };
-  // A border tensor on its way through a staging buffer.
-  struct Transfer {
-    int32_t tensor;  // the root
-    int64_t staging_offset;
-  };
+  const TensorPlace& place(int32_t tensor) const { return memory_.place(tensor); }
 
-  VulkanProgram::Resources& resources() { return *program_->resources_; }
-  const TensorPlace& place(int32_t tensor) const {
-    return activations_.places[static_cast<size_t>(tensor)];
-  }
-
-  Status plan_memory() {
-    auto planned = plan_activations(graph_, plans_, rules_);
-    if (!planned) {
-      return tl::unexpected(planned.error());
-    }
-    activations_ = std::move(*planned);
-    for (size_t tensor = 0; tensor < activations_.places.size(); ++tensor) {
-      if (activations_.places[tensor].memory == Memory::kNone) {
-        continue;
-      }
-      if (Status status =
-              check_tensor(graph_, static_cast<int32_t>(tensor), device_.capabilities());
-          !status) {
-        return status;
-      }
-    }
-    lay_out_constants();
-    if (!unified_) {
-      upload_bytes_ = lay_out_staging(graph_.inputs, uploads_);
-      download_bytes_ = lay_out_staging(graph_.outputs, downloads_);
+  Status check_options() {
+    if (options_.runs_in_flight < 1 || options_.runs_in_flight > kMaximumRunsInFlight) {
+      return make_error(ErrorCode::kInvalidArgument,
+                        "{} runs in flight were asked for; 1 to {} are possible",
+                        options_.runs_in_flight, kMaximumRunsInFlight);
     }
     return {};
   }
 
-  Block reserve_constant(size_t bytes) {
-    const Block block{std::max(constant_bytes_, rules_.guard_bytes),
-                      bound_bytes(static_cast<int64_t>(bytes))};
-    constant_bytes_ = block.offset + align_up(block.bytes, rules_.alignment) + rules_.guard_bytes;
-    return block;
-  }
-
-  void lay_out_constants() {
-    for (const KernelPlan& plan : plans_) {
-      auto& blocks = constant_blocks_.emplace_back();
-      for (const std::vector<std::byte>& constant : plan.constants) {
-        blocks.push_back(reserve_constant(constant.size()));
-      }
+  Status plan_memory_of_graph() {
+    auto planned = plan_memory(planned_, device_.capabilities(), options_);
+    if (!planned) {
+      return tl::unexpected(planned.error());
     }
-    std::map<int32_t, int64_t> offset_of_root;
-    for (TensorPlace& place : activations_.places) {
-      if (place.memory != Memory::kConstants) {
-        continue;
-      }
-      const auto [found, is_new] = offset_of_root.try_emplace(place.root, 0);
-      if (is_new) {
-        found->second = reserve_constant(static_cast<size_t>(place.bytes)).offset;
-      }
-      place.offset = found->second;
-    }
-  }
-
-  // Gives every distinct non-constant border tensor a place in a staging buffer; its size.
-  int64_t lay_out_staging(const std::vector<int32_t>& tensors, std::vector<Transfer>& transfers) {
-    int64_t bytes = 0;
-    std::set<int32_t> seen;
-    for (const int32_t tensor : tensors) {
-      if (place(tensor).memory == Memory::kArena && seen.insert(place(tensor).root).second) {
-        transfers.push_back({place(tensor).root, bytes});
-        bytes += align_up(place(tensor).bytes, rules_.alignment);
-      }
-    }
-    return bytes;
-  }
-
-  void write_constants(std::byte* destination) const {
-    for (size_t op = 0; op < plans_.size(); ++op) {
-      for (size_t i = 0; i < plans_[op].constants.size(); ++i) {
-        std::ranges::copy(plans_[op].constants[i], destination + constant_blocks_[op][i].offset);
-      }
-    }
-    for (size_t tensor = 0; tensor < graph_.tensors.size(); ++tensor) {
-      const graph::LoweredTensor& source = graph_.tensors[tensor];
-      const TensorPlace& where = activations_.places[tensor];
-      if (where.memory == Memory::kConstants && where.root == static_cast<int32_t>(tensor)) {
-        // Constants are in the signed domain already, which is what int8 means here.
-        copy_to_device_layout(graph::DataType::kInt8, layout_of(source), source.constant.data(),
-                              destination + where.offset);
-      }
-    }
+    memory_ = std::move(*planned);
+    return {};
   }
 
   Status create_buffer(Buffer& buffer, int64_t bytes, MemoryUse use, std::string_view purpose) {
@@ -170,7 +91,7 @@ class ProgramBuilder {
       return {};
     }
     auto created = Buffer::create(device_, static_cast<uint64_t>(bytes), use,
-                                  fmt::format("{} of '{}'", purpose, graph_.name));
+                                  fmt::format("{} of '{}'", purpose, planned_.graph.name));
     if (!created) {
       return tl::unexpected(created.error());
     }
@@ -183,140 +104,78 @@ class ProgramBuilder {
     return buffer.flush(device_);
   }
 
-  Status create_buffers() {
-    struct Need {
-      Buffer* buffer;
-      int64_t bytes;
-      MemoryUse use;
-      std::string_view purpose;
-    };
-    const Need needs[] = {
-        {&resources().arena, activations_.arena_bytes, MemoryUse::kDevice, "the activations"},
-        {&resources().border, activations_.border_bytes, MemoryUse::kShared,
-         "the inputs and outputs"},
-        {&resources().upload, upload_bytes_, MemoryUse::kUpload, "the inputs' staging"},
-        {&resources().download, download_bytes_, MemoryUse::kDownload, "the outputs' staging"},
-        {&resources().constants, constant_bytes_,
-         unified_ ? MemoryUse::kShared : MemoryUse::kDevice, "the constants"},
-        {&resources().constants_upload, unified_ ? 0 : constant_bytes_, MemoryUse::kUpload,
-         "the constants' staging"},
-        {&resources().inspection,
-         is_guarded_ ? activations_.arena_bytes + (unified_ ? 0 : constant_bytes_) : 0,
-         MemoryUse::kDownload, "the inspection of guards"},
-    };
-    for (const Need& need : needs) {
-      if (Status status = create_buffer(*need.buffer, need.bytes, need.use, need.purpose);
-          !status) {
-        return status;
+  Status create_constants() {
+    const int64_t bytes = memory_.constant_bytes;
+    if (bytes == 0) {
+      return {};
+    }
+    Status status =
+        create_buffer(resources_.constants, bytes,
+                      unified_ ? MemoryUse::kShared : MemoryUse::kDevice, "the constants");
+    if (status && !unified_) {
+      status = create_buffer(resources_.constants_upload, bytes, MemoryUse::kUpload,
+                             "the constants' staging");
+    }
+    if (!status) {
+      return status;
+    }
+    const Buffer& written = unified_ ? resources_.constants : resources_.constants_upload;
+    if (options_.guard_memory) {
+      std::ranges::copy(guard_constants(planned_, memory_, fill_).image(), written.mapped());
+    } else {
+      write_constants(planned_, memory_, written.mapped());
+    }
+    return written.flush(device_);
+  }
+
+  // Bytes bound to the dispatch.
+  int64_t bound_bytes_of(size_t operator_index, const Dispatch& dispatch) const {
+    int64_t bytes = place(dispatch.output.index).bytes;
+    for (const Binding& input : dispatch.inputs) {
+      const auto index = static_cast<size_t>(input.index);
+      bytes += input.kind == Binding::Kind::kConstant
+                   ? memory_.constant_blocks[operator_index][index].bytes
+                   : place(input.index).bytes;
+    }
+    return bytes;
+  }
+
+  Status split_work() {
+    std::vector<DispatchWork> works;
+    for (size_t op = 0; op < planned_.plans.size(); ++op) {
+      const KernelPlan& plan = planned_.plans[op];
+      const double multiplications = multiply_accumulates(planned_.graph.operators[op].operation);
+      for (const Dispatch& dispatch : plan.dispatches) {
+        const double share = multiplications / static_cast<double>(plan.dispatches.size());
+        works.push_back(
+            {dispatch.workgroups, share + static_cast<double>(bound_bytes_of(op, dispatch))});
+        dispatches_.push_back({&dispatch, op, {}});
       }
     }
-    if (is_guarded_) {
-      guard_buffers();
-      for (const Buffer* written : {&resources().border, &resources().inspection}) {
-        if (Status status = written->flush(device_); !status) {
-          return status;
-        }
-      }
+    const double speed = assumed_work_per_second(device_.physical().description.kind);
+    chunks_ = cut_into_chunks(works, speed * kSubmissionSeconds, options_.split_everywhere);
+    if (chunks_.work.empty()) {
+      chunks_.work.push_back(0);  // copies alone are a chunk, too
     }
-    if (constant_bytes_ > 0) {
-      const Buffer& written = unified_ ? resources().constants : resources().constants_upload;
-      write_constants(written.mapped());
-      return written.flush(device_);
-    }
+    execution_.pacer.emplace(chunks_.work, speed, !options_.split_everywhere);
     return {};
-  }
-
-  // Blocks of the arena or of the border, as guards know them.
-  GuardedMemory guard_activations(Memory memory, int64_t bytes) const {
-    std::map<int64_t, int32_t> roots;  // by offset
-    for (const TensorPlace& where : activations_.places) {
-      if (where.memory == memory) {
-        roots.emplace(where.offset, where.root);
-      }
-    }
-    GuardedMemory guarded(bytes, fill_);
-    for (const auto& [offset, root] : roots) {
-      guarded.add_activation(tensor_name(root), offset, place(root).bytes);
-    }
-    return guarded;
-  }
-
-  GuardedMemory guard_constants() const {
-    GuardedMemory guarded(constant_bytes_, fill_);
-    for (size_t op = 0; op < plans_.size(); ++op) {
-      for (size_t i = 0; i < constant_blocks_[op].size(); ++i) {
-        const Block& block = constant_blocks_[op][i];
-        guarded.add_constant(fmt::format("constant {} of operator {} ({})", i,
-                                         graph_.operators[op].source_operator, plans_[op].variant),
-                             block.offset, block.bytes);
-      }
-    }
-    std::map<int64_t, int32_t> roots;
-    for (const TensorPlace& where : activations_.places) {
-      if (where.memory == Memory::kConstants) {
-        roots.emplace(where.offset, where.root);
-      }
-    }
-    for (const auto& [offset, root] : roots) {
-      guarded.add_constant(tensor_name(root), offset, place(root).bytes);
-    }
-    write_constants(guarded.image().data());
-    return guarded;
-  }
-
-  std::string tensor_name(int32_t tensor) const {
-    return fmt::format("tensor '{}'",
-                       graph::printable(graph_.tensors[static_cast<size_t>(tensor)].name));
-  }
-
-  // Fills what the program keeps on the device with guards, in place or on its way there.
-  void guard_buffers() {
-    const auto guard = [&](GuardedMemory memory, std::byte* initial, const std::byte* contents) {
-      std::ranges::copy(memory.image(), initial);
-      program_->guarded_.push_back({std::move(memory), contents});
-    };
-    if (resources().border) {
-      std::byte* const border = resources().border.mapped();
-      guard(guard_activations(Memory::kBorder, activations_.border_bytes), border, border);
-    }
-    std::byte* const inspection = resources().inspection.mapped();
-    if (resources().arena) {
-      guard(guard_activations(Memory::kArena, activations_.arena_bytes), inspection, inspection);
-    }
-    if (resources().constants && unified_) {
-      std::byte* const constants = resources().constants.mapped();
-      guard(guard_constants(), constants, constants);
-    } else if (resources().constants) {
-      guard(guard_constants(), resources().constants_upload.mapped(),
-            inspection + activations_.arena_bytes);
-    }
-  }
-
-  // What the host cannot see in place goes to where it can.
-  void record_inspection(VkCommandBuffer commands) {
-    const auto arena_bytes = static_cast<VkDeviceSize>(activations_.arena_bytes);
-    const auto constant_bytes = static_cast<VkDeviceSize>(constant_bytes_);
-    const VkBuffer inspection = resources().inspection.get();
-    if (arena_bytes > 0) {
-      const VkBufferCopy everything{0, 0, arena_bytes};
-      vk_.vkCmdCopyBuffer(commands, resources().arena.get(), inspection, 1, &everything);
-    }
-    if (constant_bytes > 0 && !unified_) {
-      const VkBufferCopy everything{0, arena_bytes, constant_bytes};
-      vk_.vkCmdCopyBuffer(commands, resources().constants.get(), inspection, 1, &everything);
-    }
-    transfers_pending_ = true;
   }
 
   Status create_pipelines() {
     std::vector<PipelineKey> keys;
-    for (size_t op = 0; op < plans_.size(); ++op) {
-      for (const Dispatch& dispatch : plans_[op].dispatches) {
-        keys.push_back({dispatch.shader, dispatch.specialization,
-                        static_cast<uint32_t>(dispatch.inputs.size() + 1),
-                        static_cast<uint32_t>(dispatch.push_constants.size() * sizeof(uint32_t))});
-        dispatches_.push_back({&dispatch, op, {}, VK_NULL_HANDLE});
+    for (const PreparedDispatch& prepared : dispatches_) {
+      const Dispatch& dispatch = *prepared.dispatch;
+      std::vector<VkDescriptorType> bindings;
+      for (const Binding& input : dispatch.inputs) {
+        bindings.push_back(descriptor_type(input.view));
       }
+      bindings.push_back(descriptor_type(dispatch.output.view));
+      keys.push_back({dispatch.shader, dispatch.specialization, std::move(bindings),
+                      static_cast<uint32_t>(dispatch.push_constants.size() * sizeof(uint32_t))});
+      keys.back().subgroup_size = dispatch.subgroup_size;
+    }
+    for (const Slice& slice : chunks_.slices) {
+      keys[slice.dispatch].dispatch_base |= slice.workgroups.base != WorkgroupRange{}.base;
     }
     const auto pipelines = pipelines_store_.get(keys);
     if (!pipelines) {
@@ -328,37 +187,149 @@ class ProgramBuilder {
     return {};
   }
 
-  Status create_command_pool() {
-    VkCommandPoolCreateInfo pool_info{};
-    pool_info.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO;
-    pool_info.queueFamilyIndex = device_.physical().queue_family;
-    VkCommandPool pool = VK_NULL_HANDLE;
-    if (Status status = check(vk_.vkCreateCommandPool(device_.get(), &pool_info, nullptr, &pool),
-                              "vkCreateCommandPool");
-        !status) {
-      return status;
-    }
-    resources().command_pool = Handle(device_.get(), pool, vk_.vkDestroyCommandPool);
-    VkFenceCreateInfo fence_info{};
-    fence_info.sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO;
-    VkFence fence = VK_NULL_HANDLE;
+  Status create_pools() {
+    VkCommandPoolCreateInfo command_info{};
+    command_info.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO;
+    command_info.queueFamilyIndex = device_.physical().queue_family;
+    VkCommandPool commands = VK_NULL_HANDLE;
     if (Status status =
-            check(vk_.vkCreateFence(device_.get(), &fence_info, nullptr, &fence), "vkCreateFence");
+            check(vk_.vkCreateCommandPool(device_.get(), &command_info, nullptr, &commands),
+                  "vkCreateCommandPool");
         !status) {
       return status;
     }
-    resources().fence = Handle(device_.get(), fence, vk_.vkDestroyFence);
+    resources_.command_pool = Handle(device_.get(), commands, vk_.vkDestroyCommandPool);
+    if (dispatches_.empty()) {
+      return {};
+    }
+    const auto slots = static_cast<uint32_t>(options_.runs_in_flight);
+    VkDescriptorPoolSize sizes[] = {{VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 0},
+                                    {VK_DESCRIPTOR_TYPE_UNIFORM_TEXEL_BUFFER, 0}};
+    for (const PreparedDispatch& prepared : dispatches_) {
+      for (VkDescriptorPoolSize& size : sizes) {
+        size.descriptorCount += slots * static_cast<uint32_t>(prepared.dispatch->inputs.size() + 1);
+      }
+    }
+    VkDescriptorPoolCreateInfo pool_info{};
+    pool_info.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO;
+    pool_info.maxSets = slots * static_cast<uint32_t>(dispatches_.size());
+    pool_info.poolSizeCount = static_cast<uint32_t>(std::size(sizes));
+    pool_info.pPoolSizes = sizes;
+    VkDescriptorPool descriptors = VK_NULL_HANDLE;
+    if (Status status =
+            check(vk_.vkCreateDescriptorPool(device_.get(), &pool_info, nullptr, &descriptors),
+                  "vkCreateDescriptorPool");
+        !status) {
+      return status;
+    }
+    resources_.descriptors = Handle(device_.get(), descriptors, vk_.vkDestroyDescriptorPool);
     return {};
   }
 
-  VkBuffer buffer_of(const TensorPlace& where) {
+  // ---- What each run under way has for itself ---------------------------------------------------
+
+  Status create_slots() {
+    for (int32_t i = 0; i < options_.runs_in_flight; ++i) {
+      RunSlot& slot = *resources_.slots.emplace_back(std::make_unique<RunSlot>());
+      Status status = create_buffers(slot);
+      if (status) {
+        status = create_descriptors(slot);
+      }
+      if (status) {
+        status = create_fence(slot);
+      }
+      if (!status) {
+        return status;
+      }
+      RunRecorder recorder(device_, recording_plan(), resources_, slot);
+      auto chunks = recorder.record_run();
+      if (!chunks) {
+        return tl::unexpected(chunks.error());
+      }
+      slot.chunks = std::move(*chunks);
+      find_borders(slot);
+    }
+    return {};
+  }
+
+  RecordingPlan recording_plan() const {
+    return {planned_, memory_, dispatches_, chunks_.slices, options_.reverse_unordered};
+  }
+
+  Status create_buffers(RunSlot& slot) {
+    struct Need {
+      Buffer* buffer;
+      int64_t bytes;
+      MemoryUse use;
+      std::string_view purpose;
+    };
+    const int64_t arena_bytes = memory_.activations.arena_bytes;
+    const int64_t inspected_constant_bytes = unified_ ? 0 : memory_.constant_bytes;
+    const Need needs[] = {
+        {&slot.arena, arena_bytes, MemoryUse::kDevice, "the activations"},
+        {&slot.border, memory_.activations.border_bytes, MemoryUse::kShared,
+         "the inputs and outputs"},
+        {&slot.upload, memory_.upload_bytes, MemoryUse::kUpload, "the inputs' staging"},
+        {&slot.download, memory_.download_bytes, MemoryUse::kDownload, "the outputs' staging"},
+        {&slot.inspection, options_.guard_memory ? arena_bytes + inspected_constant_bytes : 0,
+         MemoryUse::kDownload, "the inspection of guards"},
+    };
+    for (const Need& need : needs) {
+      if (Status status = create_buffer(*need.buffer, need.bytes, need.use, need.purpose);
+          !status) {
+        return status;
+      }
+    }
+    if (!options_.guard_memory) {
+      return {};
+    }
+    guard_buffers(slot);
+    return slot.border.flush(device_).and_then([&] { return slot.inspection.flush(device_); });
+  }
+
+  // Fills what a run keeps on the device with guards, in place or on its way there; the constants
+  // have theirs.
+  void guard_buffers(RunSlot& slot) {
+    const auto guard = [&](Memory memory, std::byte* contents) {
+      GuardedMemory guarded = guard_activations(planned_, memory_, memory, fill_);
+      std::ranges::copy(guarded.image(), contents);
+      slot.guarded.push_back({std::move(guarded), contents});
+    };
+    if (slot.border) {
+      guard(Memory::kBorder, slot.border.mapped());
+    }
+    if (slot.arena) {
+      guard(Memory::kArena, slot.inspection.mapped());
+    }
+    if (resources_.constants) {
+      slot.guarded.push_back({guard_constants(planned_, memory_, fill_),
+                              unified_
+                                  ? resources_.constants.mapped()
+                                  : slot.inspection.mapped() + memory_.activations.arena_bytes});
+    }
+  }
+
+  Status create_fence(RunSlot& slot) {
+    VkFenceCreateInfo info{};
+    info.sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO;
+    VkFence fence = VK_NULL_HANDLE;
+    if (Status status =
+            check(vk_.vkCreateFence(device_.get(), &info, nullptr, &fence), "vkCreateFence");
+        !status) {
+      return status;
+    }
+    slot.fence = Handle(device_.get(), fence, vk_.vkDestroyFence);
+    return {};
+  }
+
+  VkBuffer buffer_of(const RunSlot& slot, const TensorPlace& where) const {
     switch (where.memory) {
       case Memory::kArena:
-        return resources().arena.get();
+        return slot.arena.get();
       case Memory::kBorder:
-        return resources().border.get();
+        return slot.border.get();
       case Memory::kConstants:
-        return resources().constants.get();
+        return resources_.constants.get();
       case Memory::kNone:
         break;
     }
@@ -369,71 +340,93 @@ class ProgramBuilder {
   // what is bound would otherwise hide what these are there to show.
   VkDescriptorBufferInfo bound_range(VkBuffer buffer, int64_t offset, int64_t bytes) const {
     const uint64_t limit = device_.capabilities().max_storage_buffer_range;
-    return {buffer, static_cast<VkDeviceSize>(offset),
-            std::min<VkDeviceSize>(static_cast<VkDeviceSize>(bytes + rules_.guard_bytes), limit)};
+    const auto with_guard = static_cast<VkDeviceSize>(bytes + memory_.rules.guard_bytes);
+    return {buffer, static_cast<VkDeviceSize>(offset), std::min<VkDeviceSize>(with_guard, limit)};
   }
 
-  VkDescriptorBufferInfo buffer_range(size_t operator_index, const Binding& binding) {
+  VkDescriptorBufferInfo buffer_range(const RunSlot& slot, size_t operator_index,
+                                      const Binding& binding) const {
     if (binding.kind == Binding::Kind::kConstant) {
-      const Block& block = constant_blocks_[operator_index][static_cast<size_t>(binding.index)];
-      return bound_range(resources().constants.get(), block.offset, block.bytes);
+      const ConstantBlock& block =
+          memory_.constant_blocks[operator_index][static_cast<size_t>(binding.index)];
+      return bound_range(resources_.constants.get(), block.offset, block.bytes);
     }
     const TensorPlace& where = place(binding.index);
-    return bound_range(buffer_of(where), where.offset, where.bytes);
+    return bound_range(buffer_of(slot, where), where.offset, where.bytes);
   }
 
-  Status create_descriptors() {
+  // What a texel buffer is bound as; null for storage buffers. Bytes past the device's limit cannot
+  // be reached: plans see to it that only guards lie there.
+  Result<VkBufferView> texel_view(RunSlot& slot, const VkDescriptorBufferInfo& range,
+                                  Binding::View view) const {
+    if (view == Binding::View::kStorage) {
+      return VkBufferView{VK_NULL_HANDLE};
+    }
+    const bool is_units = view == Binding::View::kTexelUnits;
+    const VkDeviceSize texel_bytes = is_units ? kUnitBytes : kWordBytes;
+    VkBufferViewCreateInfo info{};
+    info.sType = VK_STRUCTURE_TYPE_BUFFER_VIEW_CREATE_INFO;
+    info.buffer = range.buffer;
+    info.format = is_units ? VK_FORMAT_R32G32B32A32_UINT : VK_FORMAT_R32_UINT;
+    info.offset = range.offset;
+    info.range = std::min(range.range / texel_bytes,
+                          VkDeviceSize{device_.capabilities().max_texel_buffer_elements}) *
+                 texel_bytes;
+    VkBufferView created = VK_NULL_HANDLE;
+    if (const VkResult result = vk_.vkCreateBufferView(device_.get(), &info, nullptr, &created);
+        result != VK_SUCCESS) {
+      return tl::unexpected(error_of(result, "vkCreateBufferView"));
+    }
+    slot.texel_views.emplace_back(device_.get(), created, vk_.vkDestroyBufferView);
+    return created;
+  }
+
+  Status create_descriptors(RunSlot& slot) {
     if (dispatches_.empty()) {
       return {};
     }
-    uint32_t binding_count = 0;
     std::vector<VkDescriptorSetLayout> layouts;
+    size_t binding_count = 0;
     for (const PreparedDispatch& prepared : dispatches_) {
-      binding_count += static_cast<uint32_t>(prepared.dispatch->inputs.size() + 1);
       layouts.push_back(prepared.pipeline.set_layout);
+      binding_count += prepared.dispatch->inputs.size() + 1;
     }
-    const VkDescriptorPoolSize size{VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, binding_count};
-    VkDescriptorPoolCreateInfo pool_info{};
-    pool_info.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO;
-    pool_info.maxSets = static_cast<uint32_t>(layouts.size());
-    pool_info.poolSizeCount = 1;
-    pool_info.pPoolSizes = &size;
-    VkDescriptorPool pool = VK_NULL_HANDLE;
-    if (Status status = check(vk_.vkCreateDescriptorPool(device_.get(), &pool_info, nullptr, &pool),
-                              "vkCreateDescriptorPool");
-        !status) {
-      return status;
-    }
-    resources().descriptors = Handle(device_.get(), pool, vk_.vkDestroyDescriptorPool);
-
     VkDescriptorSetAllocateInfo allocation{};
     allocation.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO;
-    allocation.descriptorPool = pool;
-    allocation.descriptorSetCount = pool_info.maxSets;
+    allocation.descriptorPool = resources_.descriptors.get();
+    allocation.descriptorSetCount = static_cast<uint32_t>(layouts.size());
     allocation.pSetLayouts = layouts.data();
-    std::vector<VkDescriptorSet> sets(layouts.size());
-    if (Status status = check(vk_.vkAllocateDescriptorSets(device_.get(), &allocation, sets.data()),
-                              "vkAllocateDescriptorSets");
+    slot.descriptors.resize(layouts.size());
+    if (Status status =
+            check(vk_.vkAllocateDescriptorSets(device_.get(), &allocation, slot.descriptors.data()),
+                  "vkAllocateDescriptorSets");
         !status) {
       return status;
     }
     std::vector<VkDescriptorBufferInfo> ranges;
     std::vector<VkWriteDescriptorSet> writes;
     ranges.reserve(binding_count);
+    std::vector<VkBufferView> views;
+    views.reserve(binding_count);
     for (size_t i = 0; i < dispatches_.size(); ++i) {
-      PreparedDispatch& prepared = dispatches_[i];
-      prepared.descriptors = sets[i];
+      const PreparedDispatch& prepared = dispatches_[i];
       std::vector<Binding> bindings = prepared.dispatch->inputs;
       bindings.push_back(prepared.dispatch->output);
       for (uint32_t binding = 0; binding < bindings.size(); ++binding) {
-        ranges.push_back(buffer_range(prepared.operator_index, bindings[binding]));
+        ranges.push_back(buffer_range(slot, prepared.operator_index, bindings[binding]));
+        const auto view = texel_view(slot, ranges.back(), bindings[binding].view);
+        if (!view) {
+          return tl::unexpected(view.error());
+        }
+        views.push_back(*view);
         VkWriteDescriptorSet& write = writes.emplace_back();
         write.sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET;
-        write.dstSet = sets[i];
+        write.dstSet = slot.descriptors[i];
         write.dstBinding = binding;
         write.descriptorCount = 1;
-        write.descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER;
+        write.descriptorType = descriptor_type(bindings[binding].view);
         write.pBufferInfo = &ranges.back();
+        write.pTexelBufferView = &views.back();
       }
     }
     vk_.vkUpdateDescriptorSets(device_.get(), static_cast<uint32_t>(writes.size()), writes.data(),
@@ -441,227 +434,117 @@ class ProgramBuilder {
     return {};
   }
 
-  Result<VkCommandBuffer> begin_commands(VkCommandBufferUsageFlags usage) {
-    VkCommandBufferAllocateInfo allocation{};
-    allocation.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO;
-    allocation.commandPool = resources().command_pool.get();
-    allocation.level = VK_COMMAND_BUFFER_LEVEL_PRIMARY;
-    allocation.commandBufferCount = 1;
-    VkCommandBuffer commands = VK_NULL_HANDLE;
-    if (const VkResult result = vk_.vkAllocateCommandBuffers(device_.get(), &allocation, &commands);
-        result != VK_SUCCESS) {
-      return tl::unexpected(error_of(result, "vkAllocateCommandBuffers"));
-    }
-    VkCommandBufferBeginInfo info{};
-    info.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO;
-    info.flags = usage;
-    if (const VkResult result = vk_.vkBeginCommandBuffer(commands, &info); result != VK_SUCCESS) {
-      return tl::unexpected(error_of(result, "vkBeginCommandBuffer"));
-    }
-    return commands;
-  }
-
-  // Orders all earlier commands before all later ones of the stages.
-  void record_barrier(VkCommandBuffer commands, VkPipelineStageFlags destination_stages) {
-    constexpr VkPipelineStageFlags kTransfer = VK_PIPELINE_STAGE_TRANSFER_BIT;
-    constexpr VkPipelineStageFlags kCompute = VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT;
-    VkMemoryBarrier barrier{};
-    barrier.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER;
-    VkPipelineStageFlags source_stages = kCompute;
-    barrier.srcAccessMask = VK_ACCESS_SHADER_WRITE_BIT;
-    if (transfers_pending_) {
-      source_stages |= kTransfer;
-      barrier.srcAccessMask |= VK_ACCESS_TRANSFER_WRITE_BIT;
-    }
-    if (destination_stages & kCompute) {
-      barrier.dstAccessMask |= VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT;
-    }
-    if (destination_stages & kTransfer) {
-      barrier.dstAccessMask |= VK_ACCESS_TRANSFER_READ_BIT | VK_ACCESS_TRANSFER_WRITE_BIT;
-    }
-    if (destination_stages & VK_PIPELINE_STAGE_HOST_BIT) {
-      barrier.dstAccessMask |= VK_ACCESS_HOST_READ_BIT;
-    }
-    vk_.vkCmdPipelineBarrier(commands, source_stages, destination_stages, 0, 1, &barrier, 0,
-                             nullptr, 0, nullptr);
-    transfers_pending_ = false;
-  }
-
-  void record_dispatch(VkCommandBuffer commands, const PreparedDispatch& prepared,
-                       std::array<uint32_t, 3> workgroups) {
-    const Pipeline& pipeline = prepared.pipeline;
-    const std::vector<uint32_t>& push_constants = prepared.dispatch->push_constants;
-    vk_.vkCmdBindPipeline(commands, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline.pipeline);
-    vk_.vkCmdBindDescriptorSets(commands, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline.layout, 0, 1,
-                                &prepared.descriptors, 0, nullptr);
-    if (!push_constants.empty()) {
-      vk_.vkCmdPushConstants(commands, pipeline.layout, VK_SHADER_STAGE_COMPUTE_BIT, 0,
-                             static_cast<uint32_t>(push_constants.size() * sizeof(uint32_t)),
-                             push_constants.data());
-    }
-    vk_.vkCmdDispatch(commands, workgroups[0], workgroups[1], workgroups[2]);
-  }
-
-  MemoryRange accessed_range(int32_t tensor) const {
+  // Where the host sees a border tensor; null when no operator touches it.
+  std::byte* mapped(int32_t tensor, const Buffer& border, const Buffer& staging,
+                    const std::vector<Transfer>& transfers) const {
     const TensorPlace& where = place(tensor);
-    return {static_cast<uint32_t>(where.memory), where.offset, where.offset + where.bytes};
+    if (where.memory == Memory::kBorder) {
+      return border.mapped() + where.offset;
+    }
+    if (where.memory == Memory::kArena) {
+      const auto transfer = std::ranges::find(transfers, where.root, &Transfer::tensor);
+      return staging.mapped() + transfer->staging_offset;
+    }
+    return nullptr;
   }
 
-  void record_transfers(VkCommandBuffer commands, const std::vector<Transfer>& transfers,
-                        const Buffer& staging, bool to_device) {
-    std::vector<VkBufferCopy> regions;
-    for (const Transfer& transfer : transfers) {
-      const auto in_staging = static_cast<VkDeviceSize>(transfer.staging_offset);
-      const auto in_arena = static_cast<VkDeviceSize>(place(transfer.tensor).offset);
-      const auto bytes = static_cast<VkDeviceSize>(place(transfer.tensor).bytes);
-      regions.push_back(to_device ? VkBufferCopy{in_staging, in_arena, bytes}
-                                  : VkBufferCopy{in_arena, in_staging, bytes});
+  void find_borders(RunSlot& slot) {
+    for (const int32_t tensor : planned_.graph.inputs) {
+      slot.inputs.push_back(mapped(tensor, slot.border, slot.upload, memory_.uploads));
     }
-    const VkBuffer source = to_device ? staging.get() : resources().arena.get();
-    const VkBuffer destination = to_device ? resources().arena.get() : staging.get();
-    vk_.vkCmdCopyBuffer(commands, source, destination, static_cast<uint32_t>(regions.size()),
-                        regions.data());
-    transfers_pending_ = true;
+    for (const int32_t tensor : planned_.graph.outputs) {
+      slot.outputs.push_back(mapped(tensor, slot.border, slot.download, memory_.downloads));
+    }
+    slot.destinations.resize(slot.outputs.size());
   }
 
-  // All dispatches, with the barriers they need between them.
-  void record_dispatches(VkCommandBuffer commands, HazardTracker& hazards) {
-    std::vector<const PreparedDispatch*> unordered;  // since the last barrier
-    const auto record_unordered = [&] {
-      if (reverses_unordered_) {
-        std::ranges::reverse(unordered);
-      }
-      for (const PreparedDispatch* prepared : unordered) {
-        record_dispatch(commands, *prepared, prepared->dispatch->workgroups);
-      }
-      unordered.clear();
-    };
-    for (const PreparedDispatch& prepared : dispatches_) {
-      std::vector<MemoryRange> reads;
-      for (const Binding& binding : prepared.dispatch->inputs) {
-        if (binding.kind == Binding::Kind::kTensor) {
-          reads.push_back(accessed_range(binding.index));
-        }
-      }
-      const MemoryRange written = accessed_range(prepared.dispatch->output.index);
-      if (hazards.needs_barrier_before(reads, std::span(&written, 1))) {
-        record_unordered();
-        record_barrier(commands, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT);
-      }
-      unordered.push_back(&prepared);
-    }
-    record_unordered();
-  }
+  // ---- Once, before the first run
+  // -----------------------------------------------------------------
 
-  // The commands of every run. Writes of the host before a submission are visible to it without a
-  // barrier.
-  Status record_run() {
-    if (dispatches_.empty() && uploads_.empty() && downloads_.empty()) {
-      return {};
-    }
-    const auto begun = begin_commands(0);
-    if (!begun) {
-      return tl::unexpected(begun.error());
-    }
-    const VkCommandBuffer commands = *begun;
-    HazardTracker hazards;
-    if (!uploads_.empty()) {
-      record_transfers(commands, uploads_, resources().upload, true);
-      std::vector<MemoryRange> written;
-      for (const Transfer& transfer : uploads_) {
-        written.push_back(accessed_range(transfer.tensor));
-      }
-      hazards.needs_barrier_before({}, written);
-    }
-    record_dispatches(commands, hazards);
-    const bool inspects = static_cast<bool>(resources().inspection);
-    if (!downloads_.empty() || inspects) {
-      record_barrier(commands, VK_PIPELINE_STAGE_TRANSFER_BIT);
-    }
-    if (!downloads_.empty()) {
-      record_transfers(commands, downloads_, resources().download, false);
-    }
-    if (inspects) {
-      record_inspection(commands);
-    }
-    record_barrier(commands, VK_PIPELINE_STAGE_HOST_BIT);
-    resources().commands = commands;
-    program_->has_commands_ = true;
-    return check(vk_.vkEndCommandBuffer(commands), "vkEndCommandBuffer");
-  }
-
-  // Once, before the first run: constants to their place, and drivers that put compilation off made
-  // to do it now.
+  // Constants to their place, and drivers that put compilation off made to do it now.
   Status prepare_device() {
-    const bool has_arena = static_cast<bool>(resources().arena);
-    const bool guard = is_guarded_ && has_arena;
-    const bool poison = !is_guarded_ && poison_memory() && has_arena;
-    const bool upload = static_cast<bool>(resources().constants_upload);
+    const bool has_arena = memory_.activations.arena_bytes > 0;
+    const bool guard = options_.guard_memory && has_arena;
+    const bool poison = !options_.guard_memory && poison_memory() && has_arena;
+    const bool upload = static_cast<bool>(resources_.constants_upload);
     // Guarded memory is to be fresh when the first run begins.
-    const bool warm_up = !is_guarded_ && device_.physical().quirks.compiles_at_first_dispatch;
+    const bool warm_up =
+        !options_.guard_memory && device_.physical().quirks.compiles_at_first_dispatch;
     if (!guard && !poison && !upload && !warm_up) {
       return {};
     }
-    const auto begun = begin_commands(VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT);
-    if (!begun) {
-      return tl::unexpected(begun.error());
+    CommandWriter writer(device_, resources_.command_pool.get());
+    if (Status status = writer.begin(VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT); !status) {
+      return status;
     }
-    const VkCommandBuffer commands = *begun;
-    if (guard) {
-      const VkBufferCopy everything{0, 0, static_cast<VkDeviceSize>(activations_.arena_bytes)};
-      vk_.vkCmdCopyBuffer(commands, resources().inspection.get(), resources().arena.get(), 1,
-                          &everything);
-      transfers_pending_ = true;
-    }
-    if (poison) {
-      vk_.vkCmdFillBuffer(commands, resources().arena.get(), 0, VK_WHOLE_SIZE,
-                          kPoison * 0x01010101u);
-      transfers_pending_ = true;
-    }
-    if (upload) {
-      const VkBufferCopy everything{0, 0, static_cast<VkDeviceSize>(constant_bytes_)};
-      vk_.vkCmdCopyBuffer(commands, resources().constants_upload.get(), resources().constants.get(),
-                          1, &everything);
-      transfers_pending_ = true;
-    }
-    record_barrier(commands, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT);
-    if (warm_up) {
-      std::set<VkPipeline> warm;
-      for (const PreparedDispatch& prepared : dispatches_) {
-        if (warm.insert(prepared.pipeline.pipeline).second) {
-          record_dispatch(commands, prepared, {1, 1, 1});
-          record_barrier(commands, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT);
-        }
+    for (const std::unique_ptr<RunSlot>& slot : resources_.slots) {
+      if (guard) {
+        const VkBufferCopy everything{0, 0,
+                                      static_cast<VkDeviceSize>(memory_.activations.arena_bytes)};
+        writer.copy(slot->inspection.get(), slot->arena.get(), {&everything, 1});
+      }
+      if (poison) {
+        writer.fill(slot->arena.get(), kPoison * 0x01010101u);
       }
     }
-    if (Status status = check(vk_.vkEndCommandBuffer(commands), "vkEndCommandBuffer"); !status) {
+    if (upload) {
+      const VkBufferCopy everything{0, 0, static_cast<VkDeviceSize>(memory_.constant_bytes)};
+      writer.copy(resources_.constants_upload.get(), resources_.constants.get(), {&everything, 1});
+    }
+    writer.barrier(VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT);
+    if (warm_up) {
+      warm_pipelines_up(writer);
+    }
+    const auto commands = writer.end();
+    if (!commands) {
+      return tl::unexpected(commands.error());
+    }
+    if (Status status = execution_.execute({&*commands, 1}, resources_.slots.front()->fence.get());
+        !status) {
       return status;
     }
-    if (Status status = program_->execute(commands); !status) {
-      return status;
-    }
-    vk_.vkFreeCommandBuffers(device_.get(), resources().command_pool.get(), 1, &commands);
-    resources().constants_upload = Buffer();
+    vk_.vkFreeCommandBuffers(device_.get(), resources_.command_pool.get(), 1, &*commands);
+    resources_.constants_upload = Buffer();
     return {};
   }
 
-  VulkanProgram::Border border(int32_t tensor, const Buffer& staging,
-                               const std::vector<Transfer>& transfers) {
-    const graph::LoweredTensor& source = graph_.tensors[static_cast<size_t>(tensor)];
+  // One workgroup of each pipeline.
+  void warm_pipelines_up(CommandWriter& writer) const {
+    std::set<VkPipeline> warm;
+    for (size_t i = 0; i < dispatches_.size(); ++i) {
+      const PreparedDispatch& prepared = dispatches_[i];
+      if (warm.insert(prepared.pipeline.pipeline).second) {
+        writer.dispatch(*prepared.dispatch, prepared.pipeline,
+                        resources_.slots.front()->descriptors[i], {});
+        writer.barrier(VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT);
+      }
+    }
+  }
+
+  Status record_profile() {
+    if (!options_.profile) {
+      return {};
+    }
+    RunRecorder recorder(device_, recording_plan(), resources_, *resources_.slots.front());
+    auto profiled = recorder.record_profile();
+    if (!profiled) {
+      return tl::unexpected(profiled.error());
+    }
+    resources_.profiled = std::make_unique<ProfiledCommands>(std::move(*profiled));
+    return {};
+  }
+
+  Border border(int32_t tensor) const {
+    const graph::LoweredTensor& source = planned_.graph.tensors[static_cast<size_t>(tensor)];
     const TensorPlace& where = place(tensor);
-    VulkanProgram::Border border;
+    Border border;
     border.name = source.name;
     border.type = source.type;
     border.layout = layout_of(source);
     border.host_bytes = static_cast<size_t>(graph::element_count(source.shape).value_or(0)) *
                         graph::data_type_size(source.type);
-    if (where.memory == Memory::kBorder) {
-      border.mapped = resources().border.mapped() + where.offset;
-    } else if (where.memory == Memory::kArena) {
-      const auto transfer = std::ranges::find(transfers, where.root, &Transfer::tensor);
-      border.mapped = staging.mapped() + transfer->staging_offset;
-    } else if (where.memory == Memory::kConstants) {
-      const auto& stored = graph_.tensors[static_cast<size_t>(where.root)].constant;
+    if (where.memory == Memory::kConstants) {
+      const auto& stored = planned_.graph.tensors[static_cast<size_t>(where.root)].constant;
       border.constant.resize(stored.size());
       graph::from_stored(source.type, stored.data(), border.constant.data(), stored.size());
     }
@@ -669,11 +552,11 @@ class ProgramBuilder {
   }
 
   Status describe() {
-    for (const int32_t tensor : graph_.inputs) {
-      program_->inputs_.push_back(border(tensor, resources().upload, uploads_));
+    for (const int32_t tensor : planned_.graph.inputs) {
+      execution_.inputs.push_back(border(tensor));
     }
-    for (const int32_t tensor : graph_.outputs) {
-      program_->outputs_.push_back(border(tensor, resources().download, downloads_));
+    for (const int32_t tensor : planned_.graph.outputs) {
+      execution_.outputs.push_back(border(tensor));
     }
     std::set<VkPipeline> distinct;
     for (const PreparedDispatch& prepared : dispatches_) {
@@ -682,12 +565,17 @@ class ProgramBuilder {
     program_->statistics_ = {
         .dispatches = static_cast<int64_t>(dispatches_.size()),
         .pipelines = static_cast<int64_t>(distinct.size()),
-        .constant_bytes = constant_bytes_,
-        .arena_bytes = activations_.arena_bytes,
-        .arena_lower_bound = activations_.arena_lower_bound,
+        .constant_bytes = memory_.constant_bytes,
+        .arena_bytes = memory_.activations.arena_bytes,
+        .arena_lower_bound = memory_.activations.arena_lower_bound,
     };
-    for (size_t i = 0; i < plans_.size(); ++i) {
-      program_->placements_.push_back({graph_.operators[i].source_operator, plans_[i].variant});
+    if (planned_.fused != nullptr) {
+      program_->placements_ = placements_of(*planned_.fused, planned_.plans);
+      return {};
+    }
+    for (size_t i = 0; i < planned_.plans.size(); ++i) {
+      program_->placements_.push_back(
+          {planned_.graph.operators[i].source_operator, planned_.plans[i].variant});
     }
     return {};
   }
@@ -696,30 +584,24 @@ class ProgramBuilder {
   PipelineStore& pipelines_store_;
   const VolkDeviceTable& vk_;
   const bool unified_;
-  const PlacementRules rules_;
-  const bool is_guarded_;
-  const bool reverses_unordered_;
+  const CompileOptions options_;
   const uint8_t fill_;  // what memory that kernels must not depend on starts as
-  const graph::LoweredGraph& graph_;
-  std::span<const KernelPlan> plans_;
+  const PlannedGraph planned_;
   std::unique_ptr<VulkanProgram> program_;
+  ProgramExecution& execution_;
+  ProgramResources& resources_;
 
-  ActivationPlan activations_;
-  std::vector<std::vector<Block>> constant_blocks_;  // by operator, then constant of its plan
-  int64_t constant_bytes_ = 0;
-  std::vector<Transfer> uploads_;    // empty with unified memory
-  std::vector<Transfer> downloads_;  // likewise
-  int64_t upload_bytes_ = 0;
-  int64_t download_bytes_ = 0;
+  MemoryPlan memory_;
   std::vector<PreparedDispatch> dispatches_;
-  bool transfers_pending_ = false;  // copies were recorded since the last barrier
+  Chunks chunks_;
 };
 
 Result<std::unique_ptr<VulkanProgram>> VulkanProgram::create(std::shared_ptr<DeviceContext> context,
                                                              const graph::LoweredGraph& graph,
                                                              std::span<const KernelPlan> plans,
-                                                             const CompileOptions& options) {
-  return ProgramBuilder(std::move(context), graph, plans, options).build();
+                                                             const CompileOptions& options,
+                                                             const FusedGraph* fused) {
+  return ProgramBuilder(std::move(context), graph, plans, options, fused).build();
 }
 
 }  // namespace lockstep::backend::vulkan

@@ -88,7 +88,7 @@ Status check_tensors(const graph::LoweredGraph& graph, const graph::LoweredOpera
 }
 
 Status check_plan(const KernelPlan& plan, const graph::LoweredOperator& op,
-                  const Capabilities& capabilities) {
+                  const Capabilities& capabilities, const Epilogue& epilogue) {
   const auto failure = [&](ErrorCode code, std::string_view reason) {
     return make_error(code, "operator {} ({}), kernel '{}': {}", op.source_operator, op.name,
                       plan.variant, reason);
@@ -107,10 +107,13 @@ Status check_plan(const KernelPlan& plan, const graph::LoweredOperator& op,
     }
   }
   for (const Dispatch& dispatch : plan.dispatches) {
-    if (dispatch.inputs.size() + 1 > kMaximumBindings) {
+    const auto storage_inputs =
+        std::ranges::count(dispatch.inputs, Binding::View::kStorage, &Binding::view);
+    if (static_cast<size_t>(storage_inputs) + 1 > kMaximumStorageBuffers) {
       return failure(ErrorCode::kInternal, "too many bindings");
     }
     std::vector<int32_t> readable = graph::operation_inputs(op.operation);
+    readable.push_back(epilogue.right);
     for (const Binding& binding : dispatch.inputs) {
       const bool is_constant = binding.kind == Binding::Kind::kConstant;
       if (is_constant && static_cast<size_t>(binding.index) >= plan.constants.size()) {

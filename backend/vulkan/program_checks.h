@@ -21,8 +21,8 @@ Status check_tensors(const graph::LoweredGraph& graph, const graph::LoweredOpera
                      const Capabilities& capabilities);
 
 // kUnsupported when a family's plan asks for more than the device gives; kInternal when the plan
-// contradicts itself or the operator.
+// contradicts itself or the operator. `epilogue`: what it was made with.
 Status check_plan(const KernelPlan& plan, const graph::LoweredOperator& op,
-                  const Capabilities& capabilities);
+                  const Capabilities& capabilities, const Epilogue& epilogue = {});
 
 }  // namespace lockstep::backend::vulkan

@@ -119,8 +119,11 @@ TEST_P(Programs, EqualTheReferenceOnEveryDevice) {
         continue;
       }
       const auto start = std::chrono::steady_clock::now();
-      // Every other program turns around what no barrier orders.
-      const auto program = opened.device->compile(*lowered, {.reverse_unordered = i % 2 == 1});
+      // Every other program turns around what no barrier orders; some are cut into pieces.
+      CompileOptions options;
+      options.reverse_unordered = i % 2 == 1;
+      options.split_everywhere = i % 6 == 2;
+      const auto program = opened.device->compile(*lowered, options);
       compile_time[opened.name] += std::chrono::steady_clock::now() - start;
       ASSERT_TRUE(program) << program.error().message;
       ++compared;

@@ -7,6 +7,45 @@
 namespace lockstep::delegate::testing {
 namespace {
 
+// Runs when somebody waits for it, or polls and may.
+class FakePendingRun final : public backend::PendingRun {
+ public:
+  FakePendingRun(const FakeDevice& device, backend::Program& program,
+                 std::span<const std::span<const std::byte>> inputs,
+                 std::span<const std::span<std::byte>> outputs)
+      : device_(device), program_(program), outputs_(outputs.begin(), outputs.end()) {
+    for (const std::span<const std::byte> input : inputs) {
+      inputs_.emplace_back(input.begin(), input.end());
+    }
+  }
+  ~FakePendingRun() override { static_cast<void>(wait()); }
+
+  bool poll() override {
+    if (!is_over_ && device_.holds_runs) {
+      return false;
+    }
+    static_cast<void>(wait());
+    return true;
+  }
+
+  Status wait() override {
+    if (!is_over_) {
+      is_over_ = true;
+      const std::vector<std::span<const std::byte>> inputs(inputs_.begin(), inputs_.end());
+      status_ = program_.run(inputs, outputs_);
+    }
+    return status_;
+  }
+
+ private:
+  const FakeDevice& device_;
+  backend::Program& program_;
+  std::vector<std::vector<std::byte>> inputs_;
+  std::vector<std::span<std::byte>> outputs_;
+  bool is_over_ = false;
+  Status status_;
+};
+
 class FakeProgram : public backend::Program {
  public:
   FakeProgram(const FakeDevice& device, std::unique_ptr<backend::Program> program)
@@ -18,6 +57,12 @@ class FakeProgram : public backend::Program {
       return make_error(ErrorCode::kDeviceLost, "the fake device was lost");
     }
     return program_->run(inputs, outputs);
+  }
+
+  Result<std::unique_ptr<backend::PendingRun>> submit(
+      std::span<const std::span<const std::byte>> inputs,
+      std::span<const std::span<std::byte>> outputs) override {
+    return std::make_unique<FakePendingRun>(device_, *this, inputs, outputs);
   }
 
   backend::ProgramStatistics statistics() const override {
@@ -73,6 +118,7 @@ Result<std::unique_ptr<backend::Program>> FakeDevice::compile(
     return make_error(ErrorCode::kOutOfMemory, "the fake device has no memory");
   }
   ++compiled_programs;
+  last_options = options;
   return reference_->compile(graph, options)
       .map([this](std::unique_ptr<backend::Program> program) -> std::unique_ptr<backend::Program> {
         return std::make_unique<FakeProgram>(*this, std::move(program));

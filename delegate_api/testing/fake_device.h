@@ -30,7 +30,9 @@ class FakeDevice : public backend::Device {
 
   bool fails_to_compile = false;
   bool fails_to_run = false;  // of programs already compiled, too
+  bool holds_runs = false;    // polling says that submitted runs go on; waiting ends them
   int compiled_programs = 0;
+  backend::CompileOptions last_options;  // of compile()
 
   static constexpr const char* kRefusal = "the fake device does not take it";
 

@@ -24,8 +24,26 @@ Status propagate_shapes(graph::Graph& graph, std::span<const graph::Shape> input
 }
 
 PartitionKernel::PartitionKernel(graph::Graph partition, std::shared_ptr<backend::Device> device,
-                                 numerics::Contract contract)
-    : graph_(std::move(partition)), device_(std::move(device)), contract_(contract) {}
+                                 numerics::Contract contract, backend::CompileOptions compile,
+                                 std::shared_ptr<ProfileFile> profile)
+    : graph_(std::move(partition)),
+      device_(std::move(device)),
+      contract_(contract),
+      compile_options_(std::move(compile)),
+      profile_(std::move(profile)) {
+  if (profile_ == nullptr) {
+    return;
+  }
+  compile_options_.profile = true;
+  std::vector<std::string> operators;
+  for (size_t index = 0; index < graph_.operators.size(); ++index) {
+    operators.push_back(graph::describe_operator(graph_, index));
+  }
+  profile_id_ = profile_->add_program(
+      fmt::format("partition of {} operators on '{}', from {}", operators.size(),
+                  device_->description().name, operators.empty() ? "nothing" : operators.front()),
+      std::move(operators));
+}
 
 Status PartitionKernel::prepare(std::span<const graph::Shape> input_shapes) {
   if (input_shapes.size() != graph_.inputs.size()) {
@@ -65,7 +83,7 @@ Status PartitionKernel::compile_for(backend::Device& device) {
   if (!lowered) {
     return tl::unexpected(lowered.error());
   }
-  auto program = device.compile(*lowered);
+  auto program = device.compile(*lowered, compile_options_);
   if (!program) {
     return tl::unexpected(program.error());
   }
@@ -75,6 +93,7 @@ Status PartitionKernel::compile_for(backend::Device& device) {
     const auto position = std::find(graph_.inputs.begin(), graph_.inputs.end(), input);
     program_inputs_.push_back(static_cast<size_t>(position - graph_.inputs.begin()));
   }
+  used_inputs_.resize(program_inputs_.size());
   return {};
 }
 
@@ -84,15 +103,23 @@ Status PartitionKernel::run(std::span<const std::span<const std::byte>> inputs,
       outputs.size() != graph_.outputs.size()) {
     return make_error(ErrorCode::kInternal, "a partition was run before it was prepared");
   }
-  std::vector<std::span<const std::byte>> used_inputs;
-  for (const size_t position : program_inputs_) {
-    used_inputs.push_back(inputs[position]);
+  for (size_t i = 0; i < program_inputs_.size(); ++i) {
+    used_inputs_[i] = inputs[program_inputs_[i]];
   }
-  const Status done = program_->run(used_inputs, outputs);
+  const Status done = run_program(outputs);
   if (done || !device_failure_.empty()) {
     return done;
   }
-  return give_up_device(done.error()).and_then([&] { return program_->run(used_inputs, outputs); });
+  return give_up_device(done.error()).and_then([&] {
+    return program_->run(used_inputs_, outputs);
+  });
+}
+
+Status PartitionKernel::run_program(std::span<const std::span<std::byte>> outputs) {
+  if (profile_ != nullptr && device_failure_.empty()) {
+    return profile_->run(profile_id_, *program_, used_inputs_, outputs);
+  }
+  return program_->run(used_inputs_, outputs);
 }
 
 std::vector<backend::OperatorPlacement> PartitionKernel::placements() const {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "backend/device.h"
+#include "delegate_api/profile_trace.h"
 #include "graph/graph.h"
 #include "graph/status.h"
 #include "numerics/contract.h"
@@ -22,9 +23,11 @@ Status propagate_shapes(graph::Graph& graph, std::span<const graph::Shape> input
 // Not thread-safe.
 class PartitionKernel {
  public:
-  // `partition` is a graph of its own (extract_subgraph).
+  // `partition` is a graph of its own (extract_subgraph). `compile`: how the device compiles it.
+  // `profile`: where runs say where their time went; null: nowhere.
   PartitionKernel(graph::Graph partition, std::shared_ptr<backend::Device> device,
-                  numerics::Contract contract);
+                  numerics::Contract contract, backend::CompileOptions compile = {},
+                  std::shared_ptr<ProfileFile> profile = nullptr);
 
   // With the shapes that the last prepare() gave the tensors.
   const graph::Graph& graph() const { return graph_; }
@@ -49,12 +52,17 @@ class PartitionKernel {
   Status compile_for(backend::Device& device);
   // Compiles for host_ref from now on.
   Status give_up_device(const Error& error);
+  Status run_program(std::span<const std::span<std::byte>> outputs);
 
   graph::Graph graph_;
   std::shared_ptr<backend::Device> device_;
   numerics::Contract contract_;
+  backend::CompileOptions compile_options_;
   std::unique_ptr<backend::Program> program_;
-  std::vector<size_t> program_inputs_;  // positions in graph_.inputs
+  std::vector<size_t> program_inputs_;                   // positions in graph_.inputs
+  std::vector<std::span<const std::byte>> used_inputs_;  // of the run at hand
+  std::shared_ptr<ProfileFile> profile_;
+  size_t profile_id_ = 0;
   std::string device_failure_;
 };
 

@@ -1,11 +1,9 @@
 #include "delegate_api/tflite/placement_report.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
-#include <fstream>
 #include <nlohmann/json.hpp>
+
+#include "delegate_api/whole_file.h"
 
 namespace lockstep::delegate {
 
@@ -42,16 +40,7 @@ std::string to_json(const PlacementReport& report) {
 }
 
 Status write_report(const PlacementReport& report, const std::string& path) {
-  const std::string temporary = path + ".partial";
-  std::ofstream file(temporary, std::ios::binary | std::ios::trunc);
-  file << to_json(report);
-  file.close();
-  if (!file || std::rename(temporary.c_str(), path.c_str()) != 0) {
-    const std::string reason = std::strerror(errno);
-    std::remove(temporary.c_str());
-    return make_error(ErrorCode::kNotFound, "cannot write the report '{}': {}", path, reason);
-  }
-  return {};
+  return write_whole_file(path, to_json(report), "the report");
 }
 
 }  // namespace lockstep::delegate

@@ -15,6 +15,7 @@
 
 #include "backend/registry.h"
 #include "delegate_api/partitioner.h"
+#include "delegate_api/profile_trace.h"
 #include "delegate_api/tflite/host_graph.h"
 #include "delegate_api/tflite/partition_kernel.h"
 #include "delegate_api/tflite/placement_report.h"
@@ -39,6 +40,7 @@ struct PluginState {
   PluginOptions options;
   std::shared_ptr<spdlog::logger> log;
   std::shared_ptr<backend::Device> device;  // null: every node stays with the host
+  std::shared_ptr<ProfileFile> profile;     // null unless asked for; the last user writes the file
 
   std::mutex mutex;  // guards what follows
   PlacementReport report;
@@ -57,6 +59,12 @@ struct HostKernel {
   PartitionKernel kernel;
   const abi::Context* context;
   std::vector<int32_t> nodes;  // the host's number of each operator
+  // Of the run at hand; kept so that runs need not allocate.
+  struct Memory {
+    std::vector<std::span<const std::byte>> inputs;
+    std::vector<std::span<std::byte>> outputs;
+  };
+  Memory memory{};
 };
 
 std::shared_ptr<spdlog::logger> make_logger(LogLevel level) {
@@ -117,6 +125,12 @@ void publish_report(PluginState& state) {
   }
 }
 
+backend::CompileOptions compile_options(const PluginOptions& options) {
+  backend::CompileOptions compile;
+  compile.tune = options.tune;
+  return compile;
+}
+
 // ---- Kernels ------------------------------------------------------------------------------------
 
 void* initialise_kernel(abi::Context* context, const char* buffer, size_t /*length*/) noexcept {
@@ -147,10 +161,12 @@ void* initialise_kernel(abi::Context* context, const char* buffer, size_t /*leng
     graph::Graph part = extract_subgraph(graph, operators, make_partition(graph, operators).inputs,
                                          {outputs.data(), outputs.data() + outputs.size});
     ++handover->kernels;
-    return new HostKernel{plugin.state,
-                          PartitionKernel(std::move(part), plugin.state->device,
-                                          plugin.state->options.partition.contract),
-                          context, std::move(nodes)};
+    return new HostKernel{
+        plugin.state,
+        PartitionKernel(std::move(part), plugin.state->device,
+                        plugin.state->options.partition.contract,
+                        compile_options(plugin.state->options), plugin.state->profile),
+        context, std::move(nodes)};
   });
 }
 
@@ -261,8 +277,9 @@ abi::Status invoke_kernel(abi::Context* context, abi::Node* node) noexcept {
     }
     auto& host = *static_cast<HostKernel*>(node->user_data);
     const graph::Graph& graph = host.kernel.graph();
-    std::vector<std::span<const std::byte>> inputs;
-    std::vector<std::span<std::byte>> outputs;
+    auto& [inputs, outputs] = host.memory;
+    inputs.clear();
+    outputs.clear();
     for (const int32_t input : graph.inputs) {
       inputs.push_back(tensor_memory(*context, graph, input));
     }
@@ -425,6 +442,19 @@ std::unique_ptr<PluginDelegate> make_plugin_delegate(char** keys, char** values,
   state.log = make_logger(state.options.log_level);
   state.report.numerics = numerics::contract_name(state.options.partition.contract);
 
+  state.options.device_options.log = [log = state.log](backend::LogSeverity severity,
+                                                       const std::string& message) {
+    log->log(severity == backend::LogSeverity::kWarning ? spdlog::level::warn : spdlog::level::info,
+             "{}", message);
+  };
+  if (!state.options.profile.empty()) {
+    auto profile = ProfileFile::create(state.options.profile);
+    if (!profile) {
+      plugin->option_error = profile.error().message;
+      return plugin;
+    }
+    state.profile = *std::move(profile);
+  }
   auto device = backend::open_device(state.options.device, state.options.device_options);
   if (!device && device.error().code == ErrorCode::kInvalidArgument) {
     plugin->option_error = device.error().message;

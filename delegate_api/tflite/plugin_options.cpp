@@ -4,6 +4,7 @@
 #include <charconv>
 #include <set>
 
+#include "backend/cache_file.h"
 #include "delegate_api/list_option.h"
 #include "numerics/contract.h"
 
@@ -21,6 +22,14 @@ Status parse_count(std::string_view key, std::string_view value, int32_t& count)
   if (error != std::errc() || parsed_end != end || count < 0) {
     return bad_value(key, value, "a whole number from 0 to 2147483647");
   }
+  return {};
+}
+
+Status parse_switch(std::string_view key, std::string_view value, bool& is_on) {
+  if (value != "0" && value != "1") {
+    return bad_value(key, value, "0 or 1");
+  }
+  is_on = value == "1";
   return {};
 }
 
@@ -59,8 +68,12 @@ Status parse_option(std::string_view key, std::string_view value, PluginOptions&
     options.device_options.mask = value;
   } else if (key == "cache_dir") {
     options.device_options.cache_dir = value;
+  } else if (key == "tune") {
+    return parse_switch(key, value, options.tune);
   } else if (key == "report") {
     options.report = value;
+  } else if (key == "profile") {
+    options.profile = value;
   } else if (key == "allow_ops") {
     options.partition.allow_ops = split_list(value);
   } else if (key == "deny_ops") {
@@ -76,7 +89,8 @@ Status parse_option(std::string_view key, std::string_view value, PluginOptions&
   } else {
     return make_error(ErrorCode::kInvalidArgument,
                       "unknown option '{}'; options are device, numerics, max_partitions, "
-                      "min_nodes, allow_ops, deny_ops, cache_dir, log_level, mask, report",
+                      "min_nodes, allow_ops, deny_ops, cache_dir, tune, log_level, mask, report, "
+                      "profile",
                       key);
   }
   return {};
@@ -88,6 +102,7 @@ Result<PluginOptions> parse_plugin_options(
     std::span<const std::pair<std::string_view, std::string_view>> options) {
   PluginOptions parsed;
   parsed.partition.form_as_tflite_does = true;
+  parsed.device_options.cache_dir = backend::default_cache_folder();
   std::set<std::string_view> seen;
   for (const auto& [key, value] : options) {
     if (const Status status = parse_option(key, value, parsed); !status) {

@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <random>
 #include <set>
@@ -180,6 +181,12 @@ TEST_F(PluginEntryPoints, AtInfoEveryNodeIsLoggedWithItsReason) {
   EXPECT_THAT(log, HasSubstr("1 of 2 nodes"));
 }
 
+TEST_F(PluginEntryPoints, AProfileThatCannotBeWrittenIsAnErrorAtOnce) {
+  create({{"device", "ref"}, {"profile", "/no/such/folder/trace.json"}}, &keep_message);
+  EXPECT_EQ(delegate_, nullptr);
+  EXPECT_THAT(callback_message, HasSubstr("cannot write the profile '/no/such/folder/trace.json'"));
+}
+
 // ---- Real hosts ---------------------------------------------------------------------------------
 
 class RealHost : public ::testing::TestWithParam<const char*> {
@@ -211,7 +218,12 @@ class RealHost : public ::testing::TestWithParam<const char*> {
 
   // Our plugin with the host's arithmetic, on the reference implementation.
   std::unique_ptr<TfliteInterpreter> open(const Bytes& model, Options options = {}) {
-    options.emplace_back("device", "ref");
+    return open_on("ref", model, std::move(options));
+  }
+
+  std::unique_ptr<TfliteInterpreter> open_on(const std::string& device, const Bytes& model,
+                                             Options options) {
+    options.emplace_back("device", device);
     options.emplace_back("numerics", is_2_2() ? "reference" : "tflite");
     auto interpreter = try_open(model, std::move(options));
     EXPECT_TRUE(interpreter) << interpreter.error().message;
@@ -358,6 +370,38 @@ TEST_P(RealHost, ACaseOfEveryOperatorHasTheHostsOwnBits) {
     ASSERT_TRUE(ours);
     EXPECT_EQ(difference(run(*ours, 12), run(**theirs, 12)), "");
   }
+}
+
+TEST_P(RealHost, ProfilesAreTracesOfEveryRunOfEveryPartition) {
+  const auto path = std::filesystem::path(::testing::TempDir()) / "lockstep_plugin_profile.json";
+  const Bytes model = exposed_sample();
+  {
+    const auto ours = open_on("llvmpipe", model, {{"deny_ops", "ADD"}, {"profile", path.string()}});
+    const auto theirs = open_without_plugin(model);
+    ASSERT_TRUE(ours && theirs);
+    std::ifstream file(report_path_);
+    if (nlohmann::json::parse(file).at("backend") != "vulkan") {
+      GTEST_SKIP() << "no device that can be profiled";
+    }
+    for (const uint32_t seed : {1u, 2u, 3u}) {
+      EXPECT_EQ(difference(run(*ours, seed), run(*theirs, seed)), "");
+    }
+  }
+  std::ifstream file(path);
+  std::map<int, int> waits_of_partition;
+  std::set<std::string> kernels;
+  const auto trace = nlohmann::json::parse(file);
+  for (const auto& event : trace.at("traceEvents")) {
+    if (event.at("name") == "wait") {
+      ++waits_of_partition[event.at("pid").get<int>()];
+    }
+    if (event.at("ph") == "X" && event.contains("args")) {
+      kernels.insert(event.at("args").at("kernel").get<std::string>());
+    }
+  }
+  EXPECT_THAT(waits_of_partition, ElementsAre(std::pair(0, 3), std::pair(1, 3)));
+  EXPECT_GE(kernels.size(), 3u);
+  std::filesystem::remove(path);
 }
 
 TEST_P(RealHost, NodesDeniedRunOnTheHostBetweenPartitions) {

@@ -30,8 +30,9 @@
  * long as it does; data given to a function is copied before it returns.
  *
  * Threads. Different handles may be used from different threads. One handle is used by one thread
- * at a time, except that a device may be shared by engines on several threads, and a model may be
- * read by several while nobody resizes it.
+ * at a time, except that a device may be shared by engines on several threads, a model may be read
+ * by several while nobody resizes it, lockstep_engine_submit may be called by several at once, and
+ * several may poll or wait for one run.
  *
  * Versions. A struct begins with struct_size, which the caller sets to sizeof the struct it was
  * compiled with. Later versions append fields; an older caller's missing fields mean zero, and a
@@ -181,7 +182,9 @@ typedef struct lockstep_device_options {
   /* Capabilities to hide, comma-separated ("int-dot,shared-memory=16384"), so that this machine
    * stands in for a smaller one. NULL: none. */
   const char* mask;
-  /* Folder for pipeline caches. NULL or "": no file is written. */
+  /* Folder for compiled pipelines and measured choices of kernels. NULL: $XDG_CACHE_HOME/lockstep,
+   * or ~/.cache/lockstep. "": no file is read or written. A folder that cannot be written costs time
+   * and nothing else. */
   const char* cache_dir;
 } lockstep_device_options;
 
@@ -213,6 +216,17 @@ typedef struct lockstep_engine_options {
   /* 1: lockstep_engine_get_tensor gives every computed tensor. Costs memory and time. */
   int32_t keep_all_tensors;
   int32_t reserved;
+  /* How many submitted runs a device may work on at once, each with memory of its own; 0 means 1,
+   * at most 64. */
+  int32_t runs_in_flight;
+  /* 1: first measures which kernels are the fastest for this model on the device, which takes
+   * seconds, and keeps the answers in the device's cache_dir; later engines use them by themselves.
+   * 0: measures nothing. */
+  int32_t tune;
+  /* File for a trace of where the time of lockstep_engine_run goes on the device, to be opened in
+   * ui.perfetto.dev or chrome://tracing: written when the engine is made and destroyed, and now and
+   * then between. Profiled runs are slower. NULL or "": none. */
+  const char* profile;
 } lockstep_engine_options;
 
 /* Compiles the model for the device; what the device does not take runs on the host. `device` NULL:
@@ -242,6 +256,55 @@ LOCKSTEP_API lockstep_status lockstep_engine_get_output(const lockstep_engine* e
  * inputs and network outputs. */
 LOCKSTEP_API lockstep_status lockstep_engine_get_tensor(const lockstep_engine* engine,
                                                         int32_t tensor, void* data, size_t size);
+
+/* Where the contents of network input `index` lie, as `size` bytes: writing there instead of
+ * calling lockstep_engine_set_input saves a copy. The same memory for the life of the engine; not
+ * to be touched while lockstep_engine_run runs. */
+LOCKSTEP_API lockstep_status lockstep_engine_get_input_memory(lockstep_engine* engine, size_t index,
+                                                              void** data, size_t* size);
+
+/* Where network output `index` of the last run lies: saves the copy of lockstep_engine_get_output.
+ * Until the next run; not to be written. */
+LOCKSTEP_API lockstep_status lockstep_engine_get_output_memory(const lockstep_engine* engine,
+                                                               size_t index, const void** data,
+                                                               size_t* size);
+
+/* ---- Runs in the background ------------------------------------------------------------------*/
+
+typedef struct lockstep_run lockstep_run;
+
+typedef struct lockstep_input {
+  const void* data;
+  size_t size;
+} lockstep_input;
+
+typedef struct lockstep_output {
+  void* data;
+  size_t size;
+} lockstep_output;
+
+/* Starts an inference and returns while the device computes. `inputs` holds one element for each
+ * network input, which are read before return; `outputs` one for each network output, whose memory
+ * must stay until the run is over and may be written at any time until then (NULL with size 0: not
+ * wanted). Sizes must be exact. Independent of lockstep_engine_run and its inputs and outputs.
+ * Several threads may submit at once. More runs than runs_in_flight may be submitted; a call then
+ * waits for the oldest. A device that fails is replaced by the host, with the same bits. */
+LOCKSTEP_API lockstep_status lockstep_engine_submit(lockstep_engine* engine,
+                                                    const lockstep_input* inputs,
+                                                    size_t input_count,
+                                                    const lockstep_output* outputs,
+                                                    size_t output_count, lockstep_run** run);
+
+/* Sets `is_over` to 1 when the run is over (the outputs are written, or it failed, as
+ * lockstep_run_wait tells at once), else to 0. Does not wait for the device, but computes what the
+ * host has to in between. Any thread may ask. */
+LOCKSTEP_API lockstep_status lockstep_run_poll(lockstep_run* run, int32_t* is_over);
+
+/* Waits for the end of the run; what became of it. Any thread may wait, also again. */
+LOCKSTEP_API lockstep_status lockstep_run_wait(lockstep_run* run);
+
+/* Waits, and ends the handle. A run may outlive its engine. */
+LOCKSTEP_API void lockstep_run_destroy(lockstep_run* run);
 
 /* ---- Reports: what ran where, and why --------------------------------------------------------*/
 
