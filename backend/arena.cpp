@@ -1,6 +1,7 @@
 #include "backend/arena.h"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <numeric>
 
@@ -70,19 +71,42 @@ Placement place_in_order(std::span<const Lifetime> lifetimes, std::span<const si
 }  // namespace
 
 ArenaPlan plan_arena(std::span<const Lifetime> lifetimes, int64_t alignment) {
-  std::vector<size_t> by_size(lifetimes.size());
-  std::iota(by_size.begin(), by_size.end(), size_t{0});
-  std::vector<size_t> by_execution = by_size;
-  std::stable_sort(by_size.begin(), by_size.end(),
-                   [&](size_t a, size_t b) { return lifetimes[a].bytes > lifetimes[b].bytes; });
-  std::stable_sort(by_execution.begin(), by_execution.end(),
-                   [&](size_t a, size_t b) { return lifetimes[a].first < lifetimes[b].first; });
-  Placement best = place_in_order(lifetimes, by_size, alignment);
-  Placement other = place_in_order(lifetimes, by_execution, alignment);
-  if (other.bytes < best.bytes) {
-    best = std::move(other);
+  const int64_t lower_bound = largest_live_sum(lifetimes, alignment);
+  const auto duration = [](const Lifetime& lifetime) {
+    return int64_t{lifetime.last} - lifetime.first + 1;
+  };
+  using Earlier =
+      bool (*)(const Lifetime& a, const Lifetime& b, int64_t duration_a, int64_t duration_b);
+  constexpr Earlier kOrders[] = {
+      [](const Lifetime& a, const Lifetime& b, int64_t, int64_t) { return a.bytes > b.bytes; },
+      [](const Lifetime& a, const Lifetime& b, int64_t, int64_t) { return a.first < b.first; },
+      // Whatever lives long is in everybody's way.
+      [](const Lifetime& a, const Lifetime& b, int64_t duration_a, int64_t duration_b) {
+        return duration_a != duration_b ? duration_a > duration_b : a.bytes > b.bytes;
+      },
+      [](const Lifetime& a, const Lifetime& b, int64_t duration_a, int64_t duration_b) {
+        return static_cast<double>(a.bytes) * static_cast<double>(duration_a) >
+               static_cast<double>(b.bytes) * static_cast<double>(duration_b);
+      },
+      [](const Lifetime& a, const Lifetime& b, int64_t, int64_t) { return a.last > b.last; },
+  };
+  Placement best;
+  best.bytes = std::numeric_limits<int64_t>::max();
+  for (const Earlier earlier : kOrders) {
+    std::vector<size_t> order(lifetimes.size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::ranges::stable_sort(order, [&](size_t a, size_t b) {
+      return earlier(lifetimes[a], lifetimes[b], duration(lifetimes[a]), duration(lifetimes[b]));
+    });
+    Placement placement = place_in_order(lifetimes, order, alignment);
+    if (placement.bytes < best.bytes) {
+      best = std::move(placement);
+    }
+    if (best.bytes <= lower_bound) {
+      break;
+    }
   }
-  return {std::move(best.offsets), best.bytes, largest_live_sum(lifetimes, alignment)};
+  return {std::move(best.offsets), best.bytes, lower_bound};
 }
 
 }  // namespace lockstep::backend

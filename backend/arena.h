@@ -22,8 +22,9 @@ struct ArenaPlan {
   int64_t lower_bound = 0;       // largest sum of (aligned) sizes alive at one step
 };
 
-// Greedy: one tensor after another into the lowest gap that its lifetime leaves, once with large
-// tensors first and once in execution order; the smaller arena wins. `alignment` is a power of two.
+// Greedy: one tensor after another into the lowest gap that its lifetime leaves, in several orders
+// (large ones first, in execution order, long-lived ones first, ...) until one reaches the lower
+// bound; the smallest arena wins. `alignment` is a power of two.
 ArenaPlan plan_arena(std::span<const Lifetime> lifetimes, int64_t alignment);
 
 }  // namespace lockstep::backend

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <random>
 
 namespace lockstep::backend {
@@ -111,6 +112,94 @@ TEST(PlanArena, NeverOverlapsNorFallsBelowTheLowerBound) {
     EXPECT_GE(plan.bytes, plan.lower_bound);
     EXPECT_LE(plan.bytes, sum);
   }
+}
+
+// Tensors of a network: each is written at one step and read up to a later one.
+class GeneratedNetwork {
+ public:
+  explicit GeneratedNetwork(uint32_t seed) : random_(seed) {}
+
+  // A chain of `length` operators, the results of some of which are read again `skip` steps later.
+  void add_chain(int length, int skip) {
+    for (int i = 0; i < length; ++i) {
+      const int reach = skip > 0 && below(3) == 0 ? skip : 1;
+      write(size(), reach);
+    }
+  }
+  // One tensor that `branches` chains start from and that meet in one operator at the end.
+  void add_branches(int branches, int length) {
+    const int begin = step_;
+    const int end = begin + branches * length + 1;
+    lifetimes_.push_back({size(), begin, end - length});
+    for (int branch = 0; branch < branches; ++branch) {
+      for (int i = 0; i < length; ++i) {
+        ++step_;
+        lifetimes_.push_back({size(), step_, i + 1 == length ? end : step_ + 1});
+      }
+    }
+    step_ = end;
+    write(size(), 1);
+  }
+  // An encoder whose tensors the mirrored decoder reads again.
+  void add_ladder(int depth) {
+    const int begin = step_;
+    for (int level = 0; level < depth; ++level) {
+      lifetimes_.push_back(
+          {int64_t{1} << (20 - 2 * level), begin + level, begin + 2 * depth - level});
+    }
+    for (int level = depth; level-- > 0;) {
+      const int step = begin + 2 * depth - level - 1;
+      lifetimes_.push_back({int64_t{1} << (20 - 2 * level), step, step + 1});
+    }
+    step_ = begin + 2 * depth + 1;
+  }
+
+  const std::vector<Lifetime>& lifetimes() const { return lifetimes_; }
+  int below(int limit) { return static_cast<int>(random_() % static_cast<uint32_t>(limit)); }
+
+ private:
+  int64_t size() { return int64_t{1 + below(64)} << (4 + below(10)); }
+  void write(int64_t bytes, int reach) {
+    lifetimes_.push_back({bytes, step_, step_ + reach});
+    ++step_;
+  }
+
+  std::mt19937 random_;
+  std::vector<Lifetime> lifetimes_;
+  int step_ = 0;
+};
+
+TEST(PlanArena, StaysCloseToTheLowerBoundOnNetworksOfEveryForm) {
+  double worst = 0;
+  for (uint32_t seed = 0; seed < 400; ++seed) {
+    GeneratedNetwork network(seed);
+    const int parts = 1 + network.below(6);
+    for (int part = 0; part < parts; ++part) {
+      switch (network.below(4)) {
+        case 0:
+          network.add_chain(2 + network.below(30), 0);
+          break;
+        case 1:
+          network.add_chain(2 + network.below(30), 2 + network.below(4));
+          break;
+        case 2:
+          network.add_branches(2 + network.below(4), 1 + network.below(4));
+          break;
+        default:
+          network.add_ladder(1 + network.below(6));
+          break;
+      }
+    }
+    const int64_t alignment = seed % 2 == 0 ? 16 : 256;
+    const ArenaPlan plan = plan_arena(network.lifetimes(), alignment);
+    expect_valid(network.lifetimes(), alignment, plan);
+    ASSERT_GT(plan.lower_bound, 0);
+    const double ratio = static_cast<double>(plan.bytes) / static_cast<double>(plan.lower_bound);
+    EXPECT_LE(ratio, 1.15) << "seed " << seed;
+    worst = std::max(worst, ratio);
+  }
+  RecordProperty("worst_ratio_percent", static_cast<int>(worst * 100));
+  std::printf("worst arena: %.3f of the lower bound\n", worst);
 }
 
 }  // namespace

@@ -183,15 +183,23 @@ Result<OutputStage> output_stage(const LoweringContext& context, const Operands&
   return stage;
 }
 
-// Sum of (w - zero_point) over the weights of each output channel, modulo 2^32. Weight i belongs to
-// channel channel_of(i).
-template <typename ChannelOf>
-std::vector<uint32_t> weight_sums(const Operands& operands, ChannelOf channel_of) {
-  std::vector<uint32_t> sums(operands.bias.size(), 0);
-  for (size_t i = 0; i < operands.weights.size(); ++i) {
-    const size_t channel = channel_of(i);
-    sums[channel] +=
-        static_cast<uint32_t>(operands.weights[i] - operands.weights_zero_points[channel]);
+// Sum of (w - zero_point) over the weights of each output channel, modulo 2^32. The weights lie as
+// [outer][output channel][inner]. Row by row, because compilers make vectors of such loops:
+// start-up passes over all weights of a network here.
+std::vector<uint32_t> weight_sums(const Operands& operands, size_t inner) {
+  const size_t channels = operands.bias.size();
+  std::vector<uint32_t> sums(channels, 0);
+  const int8_t* weight = operands.weights.data();
+  const int8_t* const end = weight + operands.weights.size();
+  while (weight != end) {
+    for (size_t channel = 0; channel < channels; ++channel, weight += inner) {
+      uint32_t sum = 0;
+      for (size_t i = 0; i < inner; ++i) {
+        sum += static_cast<uint32_t>(int32_t{weight[i]});
+      }
+      sums[channel] += sum - static_cast<uint32_t>(inner) *
+                                 static_cast<uint32_t>(operands.weights_zero_points[channel]);
+    }
   }
   return sums;
 }
@@ -267,8 +275,7 @@ Result<LoweredOperation> lower_convolution(const LoweringContext& context,
   lowered.output_stage = *std::move(stage);
   const size_t weights_per_channel =
       operands->weights.size() / static_cast<size_t>(output_channels);
-  const std::vector<uint32_t> sums =
-      weight_sums(*operands, [=](size_t i) { return i / weights_per_channel; });
+  const std::vector<uint32_t> sums = weight_sums(*operands, weights_per_channel);
   take_operands(lowered, *std::move(operands), sums);
   return lowered;
 }
@@ -298,8 +305,7 @@ Result<LoweredOperation> lower_depthwise_convolution(const LoweringContext& cont
     return tl::unexpected(stage.error());
   }
   lowered.output_stage = *std::move(stage);
-  const auto channels = static_cast<size_t>(output_channels);
-  const std::vector<uint32_t> sums = weight_sums(*operands, [=](size_t i) { return i % channels; });
+  const std::vector<uint32_t> sums = weight_sums(*operands, 1);
   take_operands(lowered, *std::move(operands), sums);
   return lowered;
 }
@@ -340,8 +346,7 @@ Result<LoweredOperation> lower_fully_connected(const LoweringContext& context,
   }
   lowered.output_stage = *std::move(stage);
   const auto weights_per_channel = static_cast<size_t>(input_channels);
-  const std::vector<uint32_t> sums =
-      weight_sums(*operands, [=](size_t i) { return i / weights_per_channel; });
+  const std::vector<uint32_t> sums = weight_sums(*operands, weights_per_channel);
   take_operands(lowered, *std::move(operands), sums);
   return lowered;
 }

@@ -1,4 +1,5 @@
-// lockstep inspect MODEL: what a network consists of, and what each device would take of it.
+// lockstep inspect MODEL: what a network consists of, what each device would take of it, with which
+// kernels, and where it would keep what in memory.
 #include <CLI/CLI.hpp>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -9,6 +10,7 @@
 #include "tools/command.h"
 #include "tools/engine_options.h"
 #include "tools/json_output.h"
+#include "tools/plan_report.h"
 #include "tools/table.h"
 
 namespace lockstep::tools {
@@ -24,6 +26,9 @@ struct InspectOptions {
 struct DevicePlan {
   std::string device;
   delegate::Partitioning partitioning;
+  // By partition: what becomes of it; an error says why the device cannot tell.
+  std::vector<Result<backend::ProgramPlan>> programs;
+  std::string problem;  // not empty: the device could not be opened, and nothing else is known
 };
 
 std::string describe_quantization(const graph::Quantization& quantization) {
@@ -41,24 +46,44 @@ std::string describe_tensor(const graph::Graph& graph, int32_t index) {
                      graph::shape_to_string(tensor.shape));
 }
 
+DevicePlan plan_device(const graph::Graph& graph, const backend::Device& device,
+                       const delegate::PartitionOptions& options) {
+  DevicePlan plan{.device = device.description().name,
+                  .partitioning = delegate::partition_graph(graph, device, options),
+                  .programs = {},
+                  .problem = {}};
+  for (const delegate::Partition& partition : plan.partitioning.partitions) {
+    plan.programs.push_back(
+        delegate::lower_partition(graph, partition, options.contract)
+            .and_then([&](const graph::LoweredGraph& lowered) { return device.plan(lowered); }));
+  }
+  return plan;
+}
+
 Result<std::vector<DevicePlan>> plan_devices(const InspectOptions& options,
                                              const graph::Graph& graph) {
   const auto contract = options.device.contract();
   if (!contract) return tl::unexpected(contract.error());
   delegate::PartitionOptions partition_options;
   partition_options.contract = *contract;
-  std::vector<std::string> selectors{options.device.device};
-  if (options.device.device.empty()) {
-    const size_t count = backend::list_devices().size();
-    selectors.clear();
-    for (size_t i = 0; i < count; ++i) selectors.push_back(fmt::format("{}", i));
+  if (!options.device.device.empty()) {
+    const auto device = options.device.open();
+    if (!device) return tl::unexpected(device.error());
+    return std::vector{plan_device(graph, **device, partition_options)};
   }
   std::vector<DevicePlan> plans;
-  for (const std::string& selector : selectors) {
-    const auto device = backend::open_device(selector, options.device.options);
-    if (!device) return tl::unexpected(device.error());
-    plans.push_back({(*device)->description().name,
-                     delegate::partition_graph(graph, **device, partition_options)});
+  const std::vector<backend::DeviceDescription> devices = backend::list_devices();
+  for (size_t i = 0; i < devices.size(); ++i) {
+    const auto device = backend::open_device(fmt::format("{}", i), options.device.device_options());
+    if (!device && device.error().code == ErrorCode::kInvalidArgument) {
+      return tl::unexpected(device.error());  // an option that no device understands
+    }
+    // One device that is broken says nothing about the others.
+    plans.push_back(device ? plan_device(graph, **device, partition_options)
+                           : DevicePlan{.device = devices[i].name,
+                                        .partitioning = {},
+                                        .programs = {},
+                                        .problem = device.error().message});
   }
   return plans;
 }
@@ -89,8 +114,15 @@ nlohmann::json to_json(const graph::Graph& graph, const std::vector<DevicePlan>&
     for (const delegate::OperatorDecision& decision : plan.partitioning.decisions) {
       decisions.push_back({{"partition", decision.partition}, {"reason", decision.reason}});
     }
+    nlohmann::json programs = nlohmann::json::array();
+    for (const Result<backend::ProgramPlan>& program : plan.programs) {
+      programs.push_back(program ? plan_json(*program)
+                                 : nlohmann::json{{"problem", program.error().message}});
+    }
     devices.push_back({{"name", plan.device},
+                       {"problem", plan.problem},
                        {"partitions", plan.partitioning.partitions.size()},
+                       {"programs", std::move(programs)},
                        {"operators", std::move(decisions)}});
   }
   return {{"model", graph.name},
@@ -139,7 +171,26 @@ void print_operators(const graph::Graph& graph) {
              static_cast<double>(total) / 1e6);
 }
 
+void print_program(const graph::Graph& graph, size_t partition,
+                   const Result<backend::ProgramPlan>& program) {
+  constexpr size_t kPictureRows = 16;
+  constexpr size_t kPictureColumns = 100;
+  if (!program) {
+    if (program.error().code != ErrorCode::kUnsupported) {  // some devices plan nothing
+      fmt::print("\npartition {}: {}\n", partition, program.error().message);
+    }
+    return;
+  }
+  const std::string picture = arena_picture(*program, kPictureRows, kPictureColumns);
+  fmt::print("\npartition {}\n{}\n{}{}{}", partition, kernel_table(graph, *program),
+             memory_table(graph, *program), picture.empty() ? "" : "\n", picture);
+}
+
 void print_plan(const graph::Graph& graph, const DevicePlan& plan) {
+  if (!plan.problem.empty()) {
+    fmt::print("\n{}: cannot be opened: {}\n", plan.device, plan.problem);
+    return;
+  }
   size_t taken = 0;
   for (const auto& decision : plan.partitioning.decisions) taken += decision.partition >= 0;
   fmt::print("\n{}: {} of {} operators in {} {}\n", plan.device, taken, graph.operators.size(),
@@ -151,6 +202,7 @@ void print_plan(const graph::Graph& graph, const DevicePlan& plan) {
     fmt::print("  stays with the host: {}: {}\n", graph::describe_operator(graph, i),
                decision.reason);
   }
+  for (size_t i = 0; i < plan.programs.size(); ++i) print_program(graph, i, plan.programs[i]);
 }
 
 Result<int> run_inspect(const InspectOptions& options) {
@@ -175,7 +227,9 @@ Result<int> run_inspect(const InspectOptions& options) {
 void add_inspect_command(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<InspectOptions>();
   CLI::App& command = *app.add_subcommand(
-      "inspect", "Show operators, shapes and quantization, and what each device would take");
+      "inspect",
+      "Show operators, shapes and quantization, and for each device what it would take, with "
+      "which kernels, and the memory plan");
   command.add_option("MODEL", options->model, ".tflite file")->required()->check(CLI::ExistingFile);
   options->device.add_options(command, "every device of this machine");
   command.add_flag("--json", options->json, "Print JSON");

@@ -266,6 +266,34 @@ TEST_F(CommandLine, InspectTellsShapesAndPlacement) {
   EXPECT_THAT(outcome.text, HasSubstr("3 of 3 operators"));
 }
 
+TEST_F(CommandLine, InspectShowsKernelsAndMemoryOfEveryDevice) {
+  const auto inspected = nlohmann::json::parse(
+      lockstep("inspect --json " + path("small.tflite")).text, nullptr, false);
+  ASSERT_FALSE(inspected.is_discarded());
+  for (const auto& device : inspected.at("devices")) {
+    if (device.at("name").get<std::string>().find("reference") != std::string::npos) continue;
+    const auto& program = device.at("programs").at(0);
+    EXPECT_FALSE(program.at("operators").at(0).at("kernel").get<std::string>().empty());
+    EXPECT_FALSE(program.at("operators").at(0).at("chosen_by").get<std::string>().empty());
+    EXPECT_GE(program.at("arena_bytes"), program.at("arena_lower_bound"));
+    EXPECT_FALSE(program.at("tensors").empty());
+  }
+}
+
+// No device has subgroups of 2^30, but the reference does not mind.
+TEST_F(CommandLine, InspectGoesOnWhereADeviceCannotBeOpened) {
+  const std::string impossible = "--mask subgroup-size=1073741824 ";
+  const Outcome outcome = lockstep("inspect " + impossible + path("small.tflite"));
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.text;
+  EXPECT_THAT(outcome.text, HasSubstr("Lockstep reference (host): 3 of 3 operators"));
+  if (nlohmann::json::parse(lockstep("devices --json").text).at("devices").size() > 1) {
+    EXPECT_THAT(outcome.text, HasSubstr("cannot be opened: "));
+    EXPECT_EQ(lockstep("inspect --device 0 " + impossible + path("small.tflite")).exit_code, 2);
+  }
+  EXPECT_EQ(lockstep("inspect --mask warp-drive " + path("small.tflite")).exit_code, 2)
+      << "a mistake in the options is one everywhere";
+}
+
 TEST_F(CommandLine, DevicesAlwaysListsTheReference) {
   const Outcome outcome = lockstep("devices --json");
   ASSERT_EQ(outcome.exit_code, 0);

@@ -239,6 +239,7 @@ Result<int> run_network(const RunOptions& options) {
   delegate::EngineOptions engine_options;
   engine_options.partition.contract = *contract;
   engine_options.keep_all_tensors = options.all_tensors;
+  engine_options.compile = options.device.compile_options();
   const auto engine = delegate::Engine::create(*graph, *device, engine_options);
   if (!engine) return tl::unexpected(engine.error());
   const auto inputs = make_inputs(*graph, options.inputs);
@@ -276,6 +277,7 @@ void add_run_command(CLI::App& app, int& exit_code) {
   CLI::App& command = *app.add_subcommand("run", "Run a network in Lockstep's own engine");
   command.add_option("MODEL", options->model, ".tflite file")->required()->check(CLI::ExistingFile);
   options->device.add_options(command, "LOCKSTEP_DEVICE, else the best");
+  options->device.add_tune_option(command);
   options->inputs.add_options(command);
   command.add_option("--labels", options->labels, "Names of a classifier's classes, one a line")
       ->check(CLI::ExistingFile);

@@ -1,7 +1,11 @@
 #include "tools/engine_options.h"
 
-#include <CLI/CLI.hpp>
+#include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "backend/cache_file.h"
 #include "backend/registry.h"
 
 namespace lockstep::tools {
@@ -14,13 +18,41 @@ void DeviceSelection::add_options(CLI::App& command, const std::string& default_
                   "Whose rounding to reproduce: tflite, litert, reference or single")
       ->check(CLI::IsMember({"tflite", "litert", "reference", "single"}))
       ->capture_default_str();
-  command.add_option("--mask", options.mask,
+  command.add_option("--mask", mask,
                      "Capabilities to hide, comma-separated ('int-dot', 'invocations=128', 'all')");
-  command.add_option("--cache-dir", options.cache_dir, "Folder of pipeline caches");
+  add_cache_option(command, cache_dir);
+}
+
+void add_cache_option(CLI::App& command, std::string& cache_dir) {
+  cache_dir = backend::default_cache_folder();
+  command
+      .add_option("--cache-dir", cache_dir,
+                  "Folder for compiled pipelines and measured choices; '' keeps nothing")
+      ->capture_default_str();
+}
+
+void DeviceSelection::add_tune_option(CLI::App& command) {
+  command.add_flag("--tune", tune,
+                   "First measure which kernels are the fastest, and keep that in --cache-dir");
+}
+
+backend::DeviceOptions DeviceSelection::device_options() const {
+  return {.mask = mask, .cache_dir = cache_dir, .log = log_to_stderr};
+}
+
+backend::CompileOptions DeviceSelection::compile_options() const {
+  backend::CompileOptions options;
+  options.tune = tune;
+  return options;
+}
+
+void log_to_stderr(backend::LogSeverity severity, const std::string& message) {
+  fmt::print(stderr, "lockstep{}: {}\n",
+             severity == backend::LogSeverity::kWarning ? " warning" : "", message);
 }
 
 Result<std::shared_ptr<backend::Device>> DeviceSelection::open() const {
-  return backend::open_device(device, options);
+  return backend::open_device(device, device_options());
 }
 
 Result<numerics::Contract> DeviceSelection::contract() const {

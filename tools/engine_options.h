@@ -17,13 +17,27 @@ namespace lockstep::tools {
 struct DeviceSelection {
   std::string device;
   std::string numerics = "tflite";
-  backend::DeviceOptions options;
+  std::string mask;
+  std::string cache_dir;
+  bool tune = false;
 
   // Adds --device, --numerics, --mask and --cache-dir. `default_device` is what help calls it.
   void add_options(CLI::App& command, const std::string& default_device);
+  // Adds --tune, for commands that compile networks.
+  void add_tune_option(CLI::App& command);
+
+  // With a log that writes to stderr.
+  backend::DeviceOptions device_options() const;
+  // `tune` is in here.
+  backend::CompileOptions compile_options() const;
 
   Result<std::shared_ptr<backend::Device>> open() const;
   Result<numerics::Contract> contract() const;
 };
+
+// Adds --cache-dir, whose default is default_cache_folder().
+void add_cache_option(CLI::App& command, std::string& cache_dir);
+
+void log_to_stderr(backend::LogSeverity severity, const std::string& message);
 
 }  // namespace lockstep::tools

@@ -10,6 +10,7 @@
 
 #include "graph/tflite_reader.h"
 #include "graph/tflite_writer.h"
+#include "tools/engine_options.h"
 #include "tools/installation.h"
 
 namespace lockstep::tools {
@@ -99,7 +100,8 @@ Result<nlohmann::json> read_report(const std::filesystem::path& path) {
 void EngineSettings::add_options(CLI::App& command) {
   command.add_option("--device", device, "Device name, index or 'ref'");
   command.add_option("--mask", mask, "Capabilities to hide, see 'devices'");
-  command.add_option("--cache-dir", cache_dir, "Folder of pipeline caches");
+  add_cache_option(command, cache_dir);
+  command.add_flag("--tune", tune, "First measure which kernels are the fastest");
   command.add_option("--threads", threads, "Threads of TFLite's own kernels")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
@@ -159,9 +161,11 @@ TfliteOptions plugin_options(const EngineSettings& settings, const std::filesyst
   options.threads = settings.threads;
   options.plugin.library = settings.plugin_library;
   options.plugin.options.emplace_back("numerics", numerics::contract_name(settings.contract));
+  // Empty is an answer, too: nothing is kept.
+  options.plugin.options.emplace_back("cache_dir", settings.cache_dir);
   const std::pair<const char*, std::string> optional[] = {{"device", settings.device},
                                                           {"mask", settings.mask},
-                                                          {"cache_dir", settings.cache_dir},
+                                                          {"tune", settings.tune ? "1" : ""},
                                                           {"report", report.string()}};
   for (const auto& [key, value] : optional) {
     if (!value.empty()) options.plugin.options.emplace_back(key, value);

@@ -37,10 +37,11 @@ struct EngineSettings {
   std::string device;
   std::string mask;
   std::string cache_dir;
+  bool tune = false;
   numerics::Contract contract = numerics::Contract::kTflite;
   int32_t threads = 1;
 
-  // Adds --device, --mask, --cache-dir, --threads, --tflite and --plugin.
+  // Adds --device, --mask, --cache-dir, --tune, --threads, --tflite and --plugin.
   void add_options(CLI::App& command);
   // Replaces libraries that were not named by where they are found (installation.h).
   Status find_libraries();

@@ -102,6 +102,8 @@ class Planner {
       }
       TensorPlace& place = plan.places[tensor];
       place.root = static_cast<int32_t>(tensor);
+      place.first = sharing.first;
+      place.last = sharing.last;
       place.bytes = bound_bytes(layout_of(graph_.tensors[tensor]).bytes());
       if (sharing.is_constant) {
         place.memory = Memory::kConstants;
@@ -163,7 +165,16 @@ class Planner {
     const auto step = static_cast<int32_t>(index) + 1;
     const std::string user = fmt::format("operator {} ({})", op.source_operator, op.name);
     const std::vector<int32_t> inputs = graph::operation_inputs(op.operation);
-    for (const int32_t input : inputs) {
+    std::vector<int32_t> read = inputs;
+    // What an epilogue reads is an input of the plan alone.
+    for (const Dispatch& dispatch : plans_[index].dispatches) {
+      for (const Binding& input : dispatch.inputs) {
+        if (input.kind == Binding::Kind::kTensor) {
+          read.push_back(input.index);
+        }
+      }
+    }
+    for (const int32_t input : read) {
       if (Status status = check_readable(input, user); !status) {
         return status;
       }
@@ -207,8 +218,10 @@ PlacementRules placement_rules(const Capabilities& capabilities, const CompileOp
   // More than what a kernel writes that is off by one pixel, but for very many channels.
   constexpr int64_t kGuardBytes = 4096;
   PlacementRules rules;
+  // Whatever a kernel sees as a storage buffer, another may see as a texel buffer.
   rules.alignment = std::max(
-      kBindingUnit, static_cast<int64_t>(capabilities.min_storage_buffer_offset_alignment));
+      {kBindingUnit, static_cast<int64_t>(capabilities.min_storage_buffer_offset_alignment),
+       static_cast<int64_t>(capabilities.min_texel_buffer_offset_alignment)});
   rules.separate_border = capabilities.unified_memory;
   rules.guard_bytes = options.guard_memory ? align_up(kGuardBytes, rules.alignment) : 0;
   return rules;

@@ -25,6 +25,11 @@ struct TensorPlace {
   int64_t bytes = 0;   // a multiple of 16
   // The tensor whose memory this is: itself, or the one it is an alias of.
   int32_t root = 0;
+  // The steps of the first and the last access: operator i is step i + 1, 0 comes before all of
+  // them (the graph's inputs are written) and the number of operators + 1 after (its outputs are
+  // read).
+  int32_t first = 0;
+  int32_t last = 0;
 };
 
 struct ActivationPlan {

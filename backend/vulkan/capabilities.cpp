@@ -12,8 +12,9 @@ namespace lockstep::backend::vulkan {
 namespace {
 
 constexpr std::string_view kValidNames =
-    "all, int-dot, int8, subgroup, unified-memory, timestamps, shared-memory=BYTES, invocations=N, "
-    "workgroups=N, subgroup-size=N";
+    "all, int-dot, cooperative-matrix, int8, subgroup, unified-memory, timestamps, "
+    "shared-memory=BYTES, invocations=N, "
+    "workgroups=N, subgroup-size=N, device-class=NAME";
 
 void limit_invocations(uint32_t limit, Capabilities& capabilities) {
   capabilities.max_workgroup_invocations = std::min(capabilities.max_workgroup_invocations, limit);
@@ -30,6 +31,7 @@ void disable_integer_dot_product(Capabilities& capabilities) {
 void disable_int8(Capabilities& capabilities) {
   capabilities.storage_8bit = false;
   capabilities.shader_int8 = false;
+  capabilities.cooperative_matrices.clear();
 }
 
 void disable_subgroups(Capabilities& capabilities) {
@@ -40,11 +42,20 @@ void disable_subgroups(Capabilities& capabilities) {
   capabilities.max_subgroup_size = none.max_subgroup_size;
   capabilities.max_workgroup_subgroups = none.max_workgroup_subgroups;
   capabilities.required_subgroup_size = none.required_subgroup_size;
+  capabilities.cooperative_matrices.clear();
 }
 
 std::string sizes_text(const Capabilities& capabilities) {
   const std::vector<uint32_t> sizes = offered_subgroup_sizes(capabilities);
   return sizes.empty() ? "none" : fmt::format("{}", fmt::join(sizes, ", "));
+}
+
+std::string shapes_text(const Capabilities& capabilities) {
+  std::vector<std::string> shapes;
+  for (const CooperativeMatrixShape& shape : capabilities.cooperative_matrices) {
+    shapes.push_back(to_string(shape));
+  }
+  return shapes.empty() ? "none" : fmt::format("{}", fmt::join(shapes, ", "));
 }
 
 Status require_subgroup_size(uint32_t size, Capabilities& capabilities) {
@@ -59,6 +70,9 @@ Status require_subgroup_size(uint32_t size, Capabilities& capabilities) {
   }
   if (capabilities.min_subgroup_size == capabilities.max_subgroup_size) {
     return {};  // it has that size anyway
+  }
+  if (size != capabilities.subgroup_size) {
+    capabilities.cooperative_matrices.clear();
   }
   capabilities.required_subgroup_size = size;
   capabilities.subgroup_size = size;
@@ -84,6 +98,10 @@ void mask_everything(Capabilities& capabilities) {
   capabilities.min_storage_buffer_offset_alignment =
       std::max(capabilities.min_storage_buffer_offset_alignment,
                minimum.min_storage_buffer_offset_alignment);
+  capabilities.max_texel_buffer_elements =
+      std::min(capabilities.max_texel_buffer_elements, minimum.max_texel_buffer_elements);
+  capabilities.min_texel_buffer_offset_alignment = std::max(
+      capabilities.min_texel_buffer_offset_alignment, minimum.min_texel_buffer_offset_alignment);
   capabilities.max_push_constants =
       std::min(capabilities.max_push_constants, minimum.max_push_constants);
   disable_integer_dot_product(capabilities);
@@ -91,6 +109,7 @@ void mask_everything(Capabilities& capabilities) {
   disable_subgroups(capabilities);
   capabilities.unified_memory = false;
   capabilities.timestamps = false;
+  capabilities.device_class = minimum.device_class;
 }
 
 std::optional<uint32_t> parse_positive(std::string_view digits) {
@@ -113,9 +132,28 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
+Status assume_device_class(std::string_view name, Capabilities& capabilities) {
+  if (const auto device_class = parse_device_class(name)) {
+    capabilities.device_class = *device_class;
+    return {};
+  }
+  std::vector<std::string_view> names;
+  for (const DeviceClass device_class : kAllDeviceClasses) {
+    names.push_back(device_class_name(device_class));
+  }
+  return make_error(ErrorCode::kInvalidArgument,
+                    "capability mask: unknown device-class '{}'; valid are: {}", name,
+                    fmt::join(names, ", "));
+}
+
 Status apply_item(std::string_view item, Capabilities& capabilities) {
   const size_t equals = item.find('=');
   const std::string_view name = item.substr(0, equals);
+  if (name == "device-class") {
+    return assume_device_class(
+        equals == std::string_view::npos ? std::string_view{} : item.substr(equals + 1),
+        capabilities);
+  }
   if (name == "shared-memory" || name == "invocations" || name == "workgroups" ||
       name == "subgroup-size") {
     const auto limit =
@@ -142,6 +180,8 @@ Status apply_item(std::string_view item, Capabilities& capabilities) {
     mask_everything(capabilities);
   } else if (item == "int-dot") {
     disable_integer_dot_product(capabilities);
+  } else if (item == "cooperative-matrix") {
+    capabilities.cooperative_matrices.clear();
   } else if (item == "int8") {
     disable_int8(capabilities);
   } else if (item == "subgroup") {
@@ -160,6 +200,14 @@ Status apply_item(std::string_view item, Capabilities& capabilities) {
 std::string yes_or_no(bool value) { return value ? "yes" : "no"; }
 
 }  // namespace
+
+std::string to_string(const CooperativeMatrixShape& shape) {
+  const auto type = [](bool is_signed) { return is_signed ? "s8" : "u8"; };
+  return fmt::format(
+      "{}x{}x{} {}*{}{}", shape.rows, shape.columns, shape.depth, type(shape.is_left_signed),
+      type(shape.is_right_signed),
+      shape.scope == CooperativeMatrixShape::Scope::kWorkgroup ? " (workgroup)" : "");
+}
 
 Status apply_mask(std::string_view mask, Capabilities& capabilities) {
   Capabilities masked = capabilities;
@@ -193,6 +241,7 @@ std::vector<std::pair<std::string, std::string>> describe(const Capabilities& ca
   const auto& size = capabilities.max_workgroup_size;
   const auto& count = capabilities.max_workgroup_count;
   return {
+      {"device class", std::string(device_class_name(capabilities.device_class))},
       {"workgroup invocations", fmt::format("{}", capabilities.max_workgroup_invocations)},
       {"workgroup size", fmt::format("{} x {} x {}", size[0], size[1], size[2])},
       {"workgroup count", fmt::format("{} x {} x {}", count[0], count[1], count[2])},
@@ -200,6 +249,9 @@ std::vector<std::pair<std::string, std::string>> describe(const Capabilities& ca
       {"storage buffer range", fmt::format("{} bytes", capabilities.max_storage_buffer_range)},
       {"storage buffer alignment",
        fmt::format("{} bytes", capabilities.min_storage_buffer_offset_alignment)},
+      {"texel buffer elements", fmt::format("{}", capabilities.max_texel_buffer_elements)},
+      {"texel buffer alignment",
+       fmt::format("{} bytes", capabilities.min_texel_buffer_offset_alignment)},
       {"push constants", fmt::format("{} bytes", capabilities.max_push_constants)},
       {"subgroup size", fmt::format("{}", capabilities.subgroup_size)},
       {"subgroup sizes", sizes_text(capabilities)},
@@ -207,6 +259,7 @@ std::vector<std::pair<std::string, std::string>> describe(const Capabilities& ca
       {"integer dot product", capabilities.integer_dot_product_accelerated ? "yes, accelerated"
                               : capabilities.integer_dot_product           ? "yes, not accelerated"
                                                                            : "no"},
+      {"cooperative matrices", shapes_text(capabilities)},
       {"8-bit storage", yes_or_no(capabilities.storage_8bit)},
       {"8-bit integers", yes_or_no(capabilities.shader_int8)},
       {"unified memory", yes_or_no(capabilities.unified_memory)},

@@ -24,6 +24,7 @@ Capabilities large_device() {
   large.storage_8bit = true;
   large.shader_int8 = true;
   large.subgroup_arithmetic = true;
+  large.cooperative_matrices = {{.rows = 16, .columns = 8, .depth = 32}};
   large.unified_memory = true;
   large.timestamps = true;
   return large;
@@ -53,6 +54,12 @@ TEST(ApplyMask, EachNameHidesOnlyItself) {
   EXPECT_FALSE(capabilities.storage_8bit);
   EXPECT_FALSE(capabilities.shader_int8);
   EXPECT_TRUE(capabilities.integer_dot_product);
+
+  capabilities = large_device();
+  ASSERT_TRUE(apply_mask("cooperative-matrix", capabilities));
+  EXPECT_THAT(capabilities.cooperative_matrices, testing::IsEmpty());
+  EXPECT_TRUE(capabilities.shader_int8);
+  EXPECT_EQ(capabilities.subgroup_size, 32u);
 
   capabilities = large_device();
   ASSERT_TRUE(apply_mask(" subgroup , timestamps,unified-memory", capabilities));
@@ -107,6 +114,31 @@ TEST(ApplyMask, SubgroupSizesAreAskedForAmongThoseOffered) {
   }
   EXPECT_THAT(failure("subgroup-size=64", large_device()).message, testing::HasSubstr("8, 16, 32"));
   EXPECT_THAT(failure("subgroup-size=8", Capabilities{}).message, testing::HasSubstr("none"));
+}
+
+TEST(ApplyMask, CooperativeMatricesGoWithWhatTheyNeed) {
+  for (const char* mask : {"int8", "subgroup", "subgroup-size=16", "all"}) {
+    Capabilities capabilities = large_device();
+    ASSERT_TRUE(apply_mask(mask, capabilities));
+    EXPECT_THAT(capabilities.cooperative_matrices, testing::IsEmpty()) << mask;
+  }
+  Capabilities capabilities = large_device();
+  ASSERT_TRUE(apply_mask("subgroup-size=32,int-dot", capabilities));
+  EXPECT_THAT(capabilities.cooperative_matrices, testing::SizeIs(1));
+}
+
+TEST(Describe, ListsCooperativeMatricesInTheDriversOrder) {
+  Capabilities capabilities = large_device();
+  capabilities.cooperative_matrices.push_back({.rows = 32,
+                                               .columns = 32,
+                                               .depth = 64,
+                                               .is_left_signed = false,
+                                               .scope = CooperativeMatrixShape::Scope::kWorkgroup});
+  EXPECT_THAT(describe(capabilities),
+              testing::Contains(testing::Pair("cooperative matrices",
+                                              "16x8x32 s8*s8, 32x32x64 u8*s8 (workgroup)")));
+  EXPECT_THAT(describe(Capabilities{}),
+              testing::Contains(testing::Pair("cooperative matrices", "none")));
 }
 
 TEST(ApplyMask, UnknownNameListsTheValidOnesAndChangesNothing) {

@@ -24,7 +24,7 @@ Result<std::shared_ptr<DeviceContext>> open_context(size_t index, const DeviceOp
   if (!opened) {
     return tl::unexpected(opened.error());
   }
-  return std::make_shared<DeviceContext>(std::move(*opened), options.cache_dir);
+  return std::make_shared<DeviceContext>(std::move(*opened), options);
 }
 
 }  // namespace lockstep::backend::vulkan

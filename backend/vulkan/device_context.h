@@ -3,20 +3,26 @@
 
 #include <cstddef>
 #include <memory>
-#include <string>
 
 #include "backend/device.h"
+#include "backend/vulkan/device_cache.h"
 #include "backend/vulkan/logical_device.h"
 #include "backend/vulkan/pipeline.h"
+#include "backend/vulkan/tuning.h"
 
 namespace lockstep::backend::vulkan {
 
 struct DeviceContext {
-  DeviceContext(std::unique_ptr<LogicalDevice> opened, const std::string& cache_dir)
-      : device(std::move(opened)), pipelines(*device, cache_dir) {}
+  DeviceContext(std::unique_ptr<LogicalDevice> opened, const DeviceOptions& options)
+      : device(std::move(opened)),
+        cache(device->physical(), options),
+        pipelines(*device, cache),
+        tuning(cache, device->capabilities()) {}
 
   std::unique_ptr<LogicalDevice> device;
+  DeviceCache cache;
   PipelineStore pipelines;
+  TuningStore tuning;
 };
 
 // `index` counts the devices in the order of find_physical_devices(). kDeviceUnavailable when there

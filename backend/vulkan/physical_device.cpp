@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "backend/vulkan/cooperative_matrix_query.h"
 #include "backend/vulkan/result.h"
 
 namespace lockstep::backend::vulkan {
@@ -62,7 +63,7 @@ std::vector<std::string> device_extensions(VkPhysicalDevice device) {
 
 struct ComputeQueue {
   uint32_t family = 0;
-  bool timestamps = false;
+  uint32_t timestamp_valid_bits = 0;
 };
 
 std::optional<ComputeQueue> find_compute_queue(VkPhysicalDevice device) {
@@ -72,7 +73,7 @@ std::optional<ComputeQueue> find_compute_queue(VkPhysicalDevice device) {
   vkGetPhysicalDeviceQueueFamilyProperties(device, &count, families.data());
   for (uint32_t family = 0; family < count; ++family) {
     if (families[family].queueCount > 0 && (families[family].queueFlags & VK_QUEUE_COMPUTE_BIT)) {
-      return ComputeQueue{family, families[family].timestampValidBits > 0};
+      return ComputeQueue{family, families[family].timestampValidBits};
     }
   }
   return std::nullopt;
@@ -99,11 +100,13 @@ Capabilities limits_of(const VkPhysicalDeviceLimits& limits) {
   capabilities.max_shared_memory = limits.maxComputeSharedMemorySize;
   capabilities.max_storage_buffer_range = limits.maxStorageBufferRange;
   capabilities.min_storage_buffer_offset_alignment = limits.minStorageBufferOffsetAlignment;
+  capabilities.max_texel_buffer_elements = limits.maxTexelBufferElements;
+  capabilities.min_texel_buffer_offset_alignment = limits.minTexelBufferOffsetAlignment;
   capabilities.max_push_constants = limits.maxPushConstantsSize;
   return capabilities;
 }
 
-PhysicalDevice query(VkPhysicalDevice handle, uint32_t instance_version, ComputeQueue queue) {
+PhysicalDevice query(const Instance& instance, VkPhysicalDevice handle, ComputeQueue queue) {
   PhysicalDevice device;
   device.handle = handle;
   device.queue_family = queue.family;
@@ -111,7 +114,7 @@ PhysicalDevice query(VkPhysicalDevice handle, uint32_t instance_version, Compute
 
   VkPhysicalDeviceProperties basic{};
   vkGetPhysicalDeviceProperties(handle, &basic);
-  device.api_version = std::min(basic.apiVersion, instance_version);
+  device.api_version = std::min(basic.apiVersion, instance.api_version());
   const auto offers = [&](uint32_t core_since, std::string_view extension) {
     return device.api_version >= core_since || device.has_extension(extension);
   };
@@ -198,8 +201,17 @@ PhysicalDevice query(VkPhysicalDevice handle, uint32_t instance_version, Compute
   device.capabilities.integer_dot_product_accelerated =
       device.capabilities.integer_dot_product &&
       dot_properties.integerDotProduct4x8BitPackedSignedAccelerated == VK_TRUE;
+  if (device.capabilities.shader_int8) {
+    device.capabilities.cooperative_matrices = query_cooperative_matrices(instance.get(), device);
+  }
   device.capabilities.unified_memory = has_unified_memory(basic.deviceType, device.memory);
-  device.capabilities.timestamps = queue.timestamps && basic.limits.timestampPeriod > 0;
+  device.capabilities.timestamps =
+      queue.timestamp_valid_bits > 0 && basic.limits.timestampPeriod > 0;
+  if (device.capabilities.timestamps) {
+    device.timestamp_valid_bits = queue.timestamp_valid_bits;
+    device.timestamp_period_ns = basic.limits.timestampPeriod;
+  }
+  device.capabilities.device_class = classify({basic.deviceType, basic.vendorID, driver.driverID});
   device.quirks = quirks_of(driver.driverID);
   apply_quirks(device.quirks, device.capabilities);
 
@@ -233,7 +245,7 @@ Result<std::vector<PhysicalDevice>> find_physical_devices(const Instance& instan
   std::vector<PhysicalDevice> devices;
   for (VkPhysicalDevice handle : *handles) {
     if (const auto queue = find_compute_queue(handle)) {
-      devices.push_back(query(handle, instance.api_version(), *queue));
+      devices.push_back(query(instance, handle, *queue));
     }
   }
   std::stable_sort(devices.begin(), devices.end(),

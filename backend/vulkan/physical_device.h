@@ -23,6 +23,9 @@ struct PhysicalDevice {
   std::array<uint8_t, VK_UUID_SIZE> pipeline_cache_uuid{};
   VkPhysicalDeviceMemoryProperties memory{};
   uint64_t max_allocation_bytes = 0;
+  // Of the compute queue; both zero where it has no timestamps.
+  uint32_t timestamp_valid_bits = 0;
+  double timestamp_period_ns = 0;
   Quirks quirks;
   Capabilities capabilities;  // unmasked, quirks applied
   DeviceDescription description;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstring>
 #include <future>
 #include <optional>
 #include <thread>
@@ -14,9 +15,45 @@ namespace {
 
 constexpr size_t kMaximumCompilerThreads = 8;
 
-PipelineCacheKey cache_key_of(const PhysicalDevice& physical) {
-  return {physical.description.vendor_id, physical.description.device_id,
-          physical.description.driver_version, physical.pipeline_cache_uuid};
+constexpr std::string_view kCacheKind = "pipelines";
+
+// What is in a file: hashes of the pipelines whose code the driver's contents hold.
+//   number of hashes u64 | hashes u64, ascending | contents
+struct SavedCache {
+  std::set<uint64_t> hashes;
+  std::span<const std::byte> contents;  // of the bytes it was parsed from
+};
+
+SavedCache parse_cache(std::span<const std::byte> bytes) {
+  const auto take = [&bytes] {
+    uint64_t number = 0;
+    std::memcpy(&number, bytes.data(), sizeof number);
+    bytes = bytes.subspan(sizeof number);
+    return number;
+  };
+  SavedCache saved;
+  if (bytes.size() < sizeof(uint64_t)) {
+    return saved;
+  }
+  const uint64_t count = take();
+  if (count > bytes.size() / sizeof(uint64_t)) {
+    return saved;
+  }
+  for (uint64_t i = 0; i < count; ++i) {
+    saved.hashes.insert(take());
+  }
+  saved.contents = bytes;
+  return saved;
+}
+
+std::vector<std::byte> serialize_cache(const std::set<uint64_t>& hashes,
+                                       std::span<const std::byte> contents) {
+  std::vector<uint64_t> numbers{hashes.size()};
+  numbers.insert(numbers.end(), hashes.begin(), hashes.end());
+  const auto head = std::as_bytes(std::span(numbers));
+  std::vector<std::byte> bytes(head.begin(), head.end());
+  bytes.insert(bytes.end(), contents.begin(), contents.end());
+  return bytes;
 }
 
 // Calls work(i) for every i below `count` from several threads, and returns when all are done.
@@ -40,48 +77,40 @@ void for_each_in_parallel(size_t count, const Work& work) {
 
 }  // namespace
 
-PipelineStore::PipelineStore(const LogicalDevice& device, const std::string& cache_dir)
-    : device_(device), cache_key_(cache_key_of(device.physical())) {
-  if (!cache_dir.empty()) {
-    cache_file_ = std::filesystem::path(cache_dir) / pipeline_cache_file_name(cache_key_);
-  }
-}
+PipelineStore::PipelineStore(const LogicalDevice& device, DeviceCache& cache)
+    : device_(device), disk_(cache) {}
 
-Status PipelineStore::initialize_cache() {
-  std::vector<std::byte> blob;
-  if (!cache_file_.empty()) {
-    blob = load_pipeline_cache(cache_file_, cache_key_);
-  }
+Result<Handle<VkPipelineCache>> PipelineStore::make_cache(
+    std::span<const std::byte> contents) const {
   VkPipelineCacheCreateInfo info{};
   info.sType = VK_STRUCTURE_TYPE_PIPELINE_CACHE_CREATE_INFO;
-  info.initialDataSize = blob.size();
-  info.pInitialData = blob.data();
+  info.initialDataSize = contents.size();
+  info.pInitialData = contents.data();
   VkPipelineCache cache = VK_NULL_HANDLE;
   const VolkDeviceTable& vk = device_.functions();
   if (const VkResult result = vk.vkCreatePipelineCache(device_.get(), &info, nullptr, &cache);
       result != VK_SUCCESS) {
     return tl::unexpected(error_of(result, "vkCreatePipelineCache"));
   }
-  cache_ = Handle(device_.get(), cache, vk.vkDestroyPipelineCache);
-  return {};
+  return Handle(device_.get(), cache, vk.vkDestroyPipelineCache);
 }
 
 Result<const PipelineStore::Layouts*> PipelineStore::layouts_for(const PipelineKey& key) {
-  const std::pair<uint32_t, uint32_t> shape{key.bindings, key.push_constant_bytes};
+  const std::pair shape{key.bindings, key.push_constant_bytes};
   if (const auto found = layouts_.find(shape); found != layouts_.end()) {
     return &found->second;
   }
   const VolkDeviceTable& vk = device_.functions();
-  std::vector<VkDescriptorSetLayoutBinding> bindings(key.bindings);
-  for (uint32_t i = 0; i < key.bindings; ++i) {
+  std::vector<VkDescriptorSetLayoutBinding> bindings(key.bindings.size());
+  for (uint32_t i = 0; i < bindings.size(); ++i) {
     bindings[i].binding = i;
-    bindings[i].descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER;
+    bindings[i].descriptorType = key.bindings[i];
     bindings[i].descriptorCount = 1;
     bindings[i].stageFlags = VK_SHADER_STAGE_COMPUTE_BIT;
   }
   VkDescriptorSetLayoutCreateInfo set_info{};
   set_info.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO;
-  set_info.bindingCount = key.bindings;
+  set_info.bindingCount = static_cast<uint32_t>(bindings.size());
   set_info.pBindings = bindings.data();
   VkDescriptorSetLayout set_layout = VK_NULL_HANDLE;
   if (const VkResult result =
@@ -142,7 +171,8 @@ Result<Handle<VkPipeline>> PipelineStore::build(const PipelineKey& key,
 
   VkPipelineShaderStageRequiredSubgroupSizeCreateInfo subgroup_size{};
   subgroup_size.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO;
-  subgroup_size.requiredSubgroupSize = device_.capabilities().required_subgroup_size;
+  subgroup_size.requiredSubgroupSize =
+      key.subgroup_size > 0 ? key.subgroup_size : device_.capabilities().required_subgroup_size;
 
   VkComputePipelineCreateInfo info{};
   info.sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO;
@@ -155,6 +185,9 @@ Result<Handle<VkPipeline>> PipelineStore::build(const PipelineKey& key,
     info.stage.pNext = &subgroup_size;
   }
   info.layout = layout;
+  if (key.dispatch_base) {
+    info.flags |= VK_PIPELINE_CREATE_DISPATCH_BASE_BIT;
+  }
   VkPipeline pipeline = VK_NULL_HANDLE;
   if (const VkResult result =
           vk.vkCreateComputePipelines(device_.get(), cache_.get(), 1, &info, nullptr, &pipeline);
@@ -165,27 +198,67 @@ Result<Handle<VkPipeline>> PipelineStore::build(const PipelineKey& key,
   return Handle(device_.get(), pipeline, vk.vkDestroyPipeline);
 }
 
-void PipelineStore::save_cache() const {
+std::vector<std::byte> PipelineStore::cache_contents() const {
   const VolkDeviceTable& vk = device_.functions();
   size_t bytes = 0;
   if (vk.vkGetPipelineCacheData(device_.get(), cache_.get(), &bytes, nullptr) != VK_SUCCESS) {
+    return {};
+  }
+  std::vector<std::byte> contents(bytes);
+  if (vk.vkGetPipelineCacheData(device_.get(), cache_.get(), &bytes, contents.data()) !=
+      VK_SUCCESS) {
+    return {};
+  }
+  contents.resize(bytes);
+  return contents;
+}
+
+uint64_t PipelineStore::hash_of(const PipelineKey& key) const {
+  std::vector<uint32_t> numbers = key.specialization;
+  for (const VkDescriptorType type : key.bindings) {
+    numbers.push_back(static_cast<uint32_t>(type));
+  }
+  numbers.insert(numbers.end(),
+                 {key.push_constant_bytes, device_.capabilities().required_subgroup_size,
+                  key.dispatch_base ? 1u : 0u, key.subgroup_size});
+  return fnv1a(std::as_bytes(std::span(numbers)), fnv1a(std::as_bytes(std::span(key.shader))));
+}
+
+void PipelineStore::save_cache(std::span<const PipelineKey* const> added) {
+  std::set<uint64_t> hashes = saved_hashes_;
+  for (const PipelineKey* key : added) {
+    hashes.insert(hash_of(*key));
+  }
+  if (!disk_.is_enabled() || hashes == saved_hashes_) {
     return;
   }
-  std::vector<std::byte> blob(bytes);
-  if (vk.vkGetPipelineCacheData(device_.get(), cache_.get(), &bytes, blob.data()) != VK_SUCCESS) {
-    return;
-  }
-  blob.resize(bytes);
-  // A cache that cannot be written costs time at the next start and nothing else.
-  static_cast<void>(save_pipeline_cache(cache_file_, cache_key_, blob));
+  disk_.update(kCacheKind, {}, [&](std::span<const std::byte> existing) {
+    const SavedCache theirs = parse_cache(existing);
+    if (!std::ranges::includes(saved_hashes_, theirs.hashes)) {
+      if (const auto other = make_cache(theirs.contents)) {
+        const VkPipelineCache source = other->get();
+        if (device_.functions().vkMergePipelineCaches(device_.get(), cache_.get(), 1, &source) ==
+            VK_SUCCESS) {
+          hashes.insert(theirs.hashes.begin(), theirs.hashes.end());
+        }
+      }
+    }
+    saved_hashes_ = hashes;
+    return serialize_cache(hashes, cache_contents());
+  });
 }
 
 Result<std::vector<Pipeline>> PipelineStore::get(std::span<const PipelineKey> keys) {
   const std::lock_guard lock(mutex_);
   if (!cache_) {
-    if (Status status = initialize_cache(); !status) {
-      return tl::unexpected(status.error());
+    const std::vector<std::byte> loaded = disk_.load(kCacheKind);
+    SavedCache saved = parse_cache(loaded);
+    auto made = make_cache(saved.contents);
+    if (!made) {
+      return tl::unexpected(made.error());
     }
+    cache_ = std::move(*made);
+    saved_hashes_ = std::move(saved.hashes);
   }
   struct Missing {
     const PipelineKey* key;
@@ -215,8 +288,12 @@ Result<std::vector<Pipeline>> PipelineStore::get(std::span<const PipelineKey> ke
     }
     pipelines_.emplace(*each.key, std::move(**each.built));
   }
-  if (!missing.empty() && !cache_file_.empty()) {
-    save_cache();
+  if (!missing.empty()) {
+    std::vector<const PipelineKey*> added;
+    for (const Missing& each : missing) {
+      added.push_back(each.key);
+    }
+    save_cache(added);
   }
   std::vector<Pipeline> result;
   for (size_t i = 0; i < keys.size(); ++i) {

@@ -6,17 +6,17 @@
 
 #include <compare>
 #include <cstdint>
-#include <filesystem>
 #include <map>
 #include <mutex>
+#include <set>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "backend/vulkan/device_cache.h"
 #include "backend/vulkan/handle.h"
 #include "backend/vulkan/logical_device.h"
-#include "backend/vulkan/pipeline_cache_file.h"
 
 namespace lockstep::backend::vulkan {
 
@@ -24,8 +24,10 @@ namespace lockstep::backend::vulkan {
 struct PipelineKey {
   std::string shader;  // name of the embedded module
   std::vector<uint32_t> specialization;
-  uint32_t bindings = 0;
+  std::vector<VkDescriptorType> bindings;  // 0, 1, 2, ...
   uint32_t push_constant_bytes = 0;
+  bool dispatch_base = false;  // may be dispatched from another workgroup on than the first
+  uint32_t subgroup_size = 0;  // 0: the device's
 
   auto operator<=>(const PipelineKey&) const = default;
 };
@@ -37,11 +39,11 @@ struct Pipeline {
   VkDescriptorSetLayout set_layout = VK_NULL_HANDLE;
 };
 
-// Thread-safe. Must not outlive its device.
+// Thread-safe. Must not outlive its device and cache.
 class PipelineStore {
  public:
-  // `cache_dir`: where the driver's compiled code is kept between processes; empty for nowhere.
-  PipelineStore(const LogicalDevice& device, const std::string& cache_dir);
+  // `cache`: where the driver's compiled code is kept between processes.
+  PipelineStore(const LogicalDevice& device, DeviceCache& cache);
   PipelineStore(const PipelineStore&) = delete;
   PipelineStore& operator=(const PipelineStore&) = delete;
 
@@ -54,17 +56,24 @@ class PipelineStore {
     Handle<VkPipelineLayout> pipeline_layout;
   };
 
-  Status initialize_cache();
+  Result<Handle<VkPipelineCache>> make_cache(std::span<const std::byte> contents) const;
   Result<const Layouts*> layouts_for(const PipelineKey& key);
   Result<Handle<VkPipeline>> build(const PipelineKey& key, VkPipelineLayout layout) const;
-  void save_cache() const;
+  std::vector<std::byte> cache_contents() const;
+  uint64_t hash_of(const PipelineKey& key) const;
+  // Unless all of `added` were there already: writes the cache, together with what other processes
+  // have added to the file meanwhile.
+  void save_cache(std::span<const PipelineKey* const> added);
 
   const LogicalDevice& device_;
-  PipelineCacheKey cache_key_;
-  std::filesystem::path cache_file_;  // empty: none
+  DeviceCache& disk_;
   std::mutex mutex_;
   Handle<VkPipelineCache> cache_;
-  std::map<std::pair<uint32_t, uint32_t>, Layouts> layouts_;  // by bindings, push-constant bytes
+  // Of the pipelines in the file that cache_ was made from. Contents alone do not tell whether
+  // there is anything new to write: SwiftShader's grow by a header every time they are loaded.
+  std::set<uint64_t> saved_hashes_;
+  // By bindings and push-constant bytes.
+  std::map<std::pair<std::vector<VkDescriptorType>, uint32_t>, Layouts> layouts_;
   std::map<PipelineKey, Handle<VkPipeline>> pipelines_;
 };
 

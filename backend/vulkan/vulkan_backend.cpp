@@ -1,12 +1,17 @@
 #include "backend/vulkan/vulkan_backend.h"
 
+#include <mutex>
+
 #include "backend/vulkan/device_context.h"
 #include "backend/vulkan/fingerprint.h"
+#include "backend/vulkan/fusion.h"
 #include "backend/vulkan/instance.h"
 #include "backend/vulkan/kernel.h"
 #include "backend/vulkan/physical_device.h"
 #include "backend/vulkan/program.h"
 #include "backend/vulkan/program_checks.h"
+#include "backend/vulkan/program_planning.h"
+#include "backend/vulkan/tuning.h"
 
 namespace lockstep::backend::vulkan {
 namespace {
@@ -46,59 +51,126 @@ class VulkanDevice final : public Device {
 
   Result<std::unique_ptr<Program>> compile(const graph::LoweredGraph& graph,
                                            const CompileOptions& options) override {
-    const auto plans = checked_plans(graph, options);
-    if (!plans) {
-      return tl::unexpected(plans.error());
+    if (options.tune && options.kernel.empty()) {
+      const std::lock_guard lock(tuning_mutex_);
+      // Windows as they will be; what else is fused depends on the kernels.
+      const auto takes_none = [](const auto&, const auto&, const auto&) { return false; };
+      const FusedGraph windows = options.fuse ? fuse(graph, takes_none) : unfused(graph);
+      tune(*this, windows.graph, context_->tuning,
+           [this](LogSeverity severity, const std::string& message) {
+             context_->cache.log(severity, message);
+           });
     }
-    return VulkanProgram::create(context_, graph, *plans, options);
+    const auto selection = select(graph, options);
+    if (!selection) {
+      return tl::unexpected(selection.error());
+    }
+    return VulkanProgram::create(context_, selection->fused.graph, selection->plans, options,
+                                 &selection->fused);
   }
 
   Result<std::string> fingerprint(const graph::LoweredGraph& graph,
                                   const CompileOptions& options) const override {
-    const auto plans = checked_plans(graph, options);
-    if (!plans) {
-      return tl::unexpected(plans.error());
+    const auto selection = select(graph, options);
+    if (!selection) {
+      return tl::unexpected(selection.error());
     }
-    return fingerprint_of(graph, *plans, context_->device->capabilities(), options);
+    return fingerprint_of(selection->fused.graph, selection->plans,
+                          context_->device->capabilities(), options);
+  }
+
+  Result<ProgramPlan> plan(const graph::LoweredGraph& graph,
+                           const CompileOptions& options) const override {
+    const auto selection = select(graph, options);
+    if (!selection) {
+      return tl::unexpected(selection.error());
+    }
+    const PlannedGraph planned{selection->fused.graph, selection->plans, &selection->fused};
+    const auto memory = plan_memory(planned, context_->device->capabilities(), options);
+    if (!memory) {
+      return tl::unexpected(memory.error());
+    }
+    return describe_program(planned, *memory, selection->chosen_by);
   }
 
  private:
-  // `kernel`: as PlanContext::kernel.
+  // `kernel` and `epilogue`: as in PlanContext.
   Result<KernelPlan> checked_plan(const graph::LoweredGraph& graph,
-                                  const graph::LoweredOperator& op,
-                                  std::string_view kernel = {}) const {
+                                  const graph::LoweredOperator& op, std::string_view kernel = {},
+                                  const Epilogue* epilogue = nullptr) const {
     const Capabilities& capabilities = context_->device->capabilities();
     if (Status status = check_tensors(graph, op, capabilities); !status) {
       return tl::unexpected(status.error());
     }
-    auto plan = plan_operator({graph, capabilities, kernel}, op);
+    auto plan = plan_operator({graph, capabilities, kernel, epilogue}, op);
     if (plan) {
-      if (Status status = check_plan(*plan, op, capabilities); !status) {
+      const Epilogue none;
+      if (Status status =
+              check_plan(*plan, op, capabilities, epilogue != nullptr ? *epilogue : none);
+          !status) {
         return tl::unexpected(status.error());
       }
     }
     return plan;
   }
 
-  // One for each operator: of options.kernel where that computes it, otherwise of the best kernel.
-  Result<std::vector<KernelPlan>> checked_plans(const graph::LoweredGraph& graph,
-                                                const CompileOptions& options) const {
+  // By operator of fused.graph.
+  struct Selection {
+    FusedGraph fused;
     std::vector<KernelPlan> plans;
-    for (const graph::LoweredOperator& op : graph.operators) {
-      auto plan = checked_plan(graph, op, options.kernel);
-      if (!plan) {
-        plan = checked_plan(graph, op);
+    std::vector<ChosenBy> chosen_by;
+  };
+
+  // The kernel to ask for: options.kernel, or the one that was measured to be the fastest. Empty:
+  // the heuristics' first.
+  std::string wanted_kernel(const graph::LoweredGraph& graph, const graph::LoweredOperator& op,
+                            const CompileOptions& options) const {
+    if (!options.kernel.empty() || context_->tuning.is_empty()) {
+      return options.kernel;
+    }
+    return context_->tuning.choice(operator_signature(graph, op));
+  }
+
+  FusedGraph fuse_for(const graph::LoweredGraph& graph, const CompileOptions& options) const {
+    return fuse(graph, [&](const graph::LoweredGraph& fused, const graph::LoweredOperator& op,
+                           const Epilogue& epilogue) {
+      const Capabilities& capabilities = context_->device->capabilities();
+      const std::string wanted = wanted_kernel(fused, op, options);
+      return check_tensors(fused, op, capabilities) &&
+             check_tensor(fused, epilogue.right, capabilities) &&
+             takes_epilogue({fused, capabilities, wanted}, op, epilogue);
+    });
+  }
+
+  // The wanted kernel where that computes the operator, otherwise the heuristics' first.
+  Result<Selection> select(const graph::LoweredGraph& graph, const CompileOptions& options) const {
+    const ChosenBy by_wish = options.kernel.empty() ? ChosenBy::kTuning : ChosenBy::kForce;
+    Selection selection;
+    selection.fused = options.fuse ? fuse_for(graph, options) : unfused(graph);
+    const graph::LoweredGraph& fused = selection.fused.graph;
+    for (size_t i = 0; i < fused.operators.size(); ++i) {
+      const graph::LoweredOperator& op = fused.operators[i];
+      const Epilogue& ends = selection.fused.epilogues[i];
+      const Epilogue* epilogue = ends.adds() ? &ends : nullptr;
+      const std::string wanted = wanted_kernel(fused, op, options);
+      auto plan = checked_plan(fused, op, wanted, epilogue);
+      if (!plan && !wanted.empty()) {
+        plan = checked_plan(fused, op, {}, epilogue);
       }
       if (!plan) {
         return tl::unexpected(plan.error());
       }
-      plans.push_back(std::move(*plan));
+      selection.chosen_by.push_back(plan->variant == wanted    ? by_wish
+                                    : plan->kernels.size() < 2 ? ChosenBy::kOnlyKernel
+                                                               : ChosenBy::kHeuristics);
+      selection.plans.push_back(std::move(*plan));
     }
-    return plans;
+    return selection;
   }
 
   std::shared_ptr<DeviceContext> context_;
   DeviceDescription description_;
+  std::mutex tuning_mutex_;  // two that measure at once measure each other
 };
 
 }  // namespace
