@@ -20,13 +20,12 @@ namespace {
 
 // What is hidden from a device so that it stands in for smaller ones. A mask that a backend does
 // not know, or that hides nothing this device has, is left out.
-constexpr std::string_view kMasks[] = {"int-dot",           "int8",
-                                       "subgroup",          "shared-memory=16384",
-                                       "invocations=128",   "workgroups=3",
-                                       "unified-memory",    "subgroup-size=4",
-                                       "subgroup-size=8",   "subgroup-size=16",
-                                       "subgroup-size=32",  "subgroup-size=64",
-                                       "subgroup-size=128", "all"};
+constexpr std::string_view kMasks[] = {
+    "int-dot",          "cooperative-matrix",  "int8",
+    "subgroup",         "shared-memory=16384", "invocations=128",
+    "workgroups=3",     "unified-memory",      "subgroup-size=4",
+    "subgroup-size=8",  "subgroup-size=16",    "subgroup-size=32",
+    "subgroup-size=64", "subgroup-size=128",   "all"};
 
 // These change where tensors are kept and how they get there, which is the same for every kernel,
 // so they are tried with the device's own choice only: every kernel once more would double time and
