@@ -2,7 +2,9 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
+#include <string_view>
 
+#include "bench/models/start_up.h"
 #include "conformance/conformance_run.h"
 #include "tools/command.h"
 
@@ -23,6 +25,12 @@ int main(int argc, char** argv) {
       return lockstep::tools::finish("conform (worker)",
                                      lockstep::conformance::serve_worker_arguments(argv[2]));
     }
+    if (argc == 3 && argv[1] == std::string_view(lockstep::bench::kStartUpArgument)) {
+      const lockstep::Status served = lockstep::bench::serve_start_up(argv[2]);
+      return lockstep::tools::finish("bench models (worker)", served.transform([] {
+        return static_cast<int>(lockstep::tools::kSuccess);
+      }));
+    }
     CLI::App app{
         "Runs int8 neural networks on Vulkan devices with the bits of the engine you already use.",
         "lockstep"};
@@ -35,6 +43,8 @@ int main(int argc, char** argv) {
     lockstep::tools::add_verify_command(app, exit_code);
     lockstep::tools::add_demo_command(app, exit_code);
     lockstep::tools::add_conform_command(app, exit_code);
+    lockstep::tools::add_bench_command(app, exit_code);
+    lockstep::tools::add_profile_command(app, exit_code);
     try {
       app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
