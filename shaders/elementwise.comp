@@ -1,12 +1,8 @@
 // ADD and MUL of two tensors, with broadcasting. Each invocation computes one output word.
-//   ADD, arithmetic 0 (rescaled operands):
-//     scale(left_scale((left - left_zero_point) << left_shift) +
-//           right_scale((right - right_zero_point) << left_shift))
-//   ADD, arithmetic 1 (shared shift):
-//     (shared_bias + left * left_multiplier + right * right_multiplier) >> shared_shift
+//   ADD:
+//     see addition.glsl
 //   MULTIPLY:
-//     scale((left - left_zero_point) * (right - right_zero_point))
-// then zero point and clamp.
+//     scale((left - left_zero_point) * (right - right_zero_point)), then zero point and clamp
 //
 // Without BROADCAST an operand's rows repeat for a number of output rows, and its channels are
 // those of the output or one for all. With BROADCAST every element finds its operands by the
@@ -14,14 +10,17 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 
+#include "addition.glsl"
 #include "invocation.glsl"
 #include "packing.glsl"
 #include "requantization.glsl"
 
-layout(constant_id = 1) const uint kRounding = 0;
 #ifdef ADD
+// See add_quantized().
+layout(constant_id = 1) const uint kEnd = 0;
 layout(constant_id = 2) const uint kArithmetic = 0;
-const uint kSharedShift = 1u;
+#else
+layout(constant_id = 1) const uint kRounding = 0;
 #endif
 
 layout(std430, binding = 0) readonly buffer Left { uint left_words[]; };
@@ -67,22 +66,18 @@ layout(push_constant) uniform Shape {
 
 int combine(int left, int right) {
 #ifdef ADD
-  if (kArithmetic == kSharedShift) {
-    // Without zero points of its own: they are in the bias, which takes the multiplier's place.
-    int sum = output_multiplier + left * left_multiplier + right * right_multiplier;
-    return clamp(saturating_add(sum >> output_shift, output_zero_point), activation_min,
-                 activation_max);
-  }
-  int left_scaled = scale_accumulator(shift_left_modulo(left - left_zero_point, left_shift),
-                                      left_multiplier, left_scale_shift, kRounding);
-  int right_scaled = scale_accumulator(shift_left_modulo(right - right_zero_point, left_shift),
-                                       right_multiplier, right_scale_shift, kRounding);
-  int accumulator = left_scaled + right_scaled;
+  Addition addition =
+      Addition(left_zero_point, right_zero_point, left_shift,
+               channel_end(left_multiplier, left_scale_shift, kEnd),
+               channel_end(right_multiplier, right_scale_shift, kEnd),
+               channel_end(output_multiplier, output_shift, kEnd), output_zero_point,
+               activation_min, activation_max);
+  return add_quantized(left, right, addition, kArithmetic, kEnd);
 #else
   int accumulator = (left - left_zero_point) * (right - right_zero_point);
-#endif
   return requantize(accumulator, output_multiplier, output_shift, kRounding, output_zero_point,
                     activation_min, activation_max);
+#endif
 }
 
 #ifdef BROADCAST

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "backend/vulkan/addition.h"
 #include "backend/vulkan/dispatch_building.h"
 #include "backend/vulkan/kernel.h"
 
@@ -120,24 +121,19 @@ Result<KernelPlan> plan_elementwise(const PlanContext& context, const Elementwis
 }  // namespace
 
 Result<KernelPlan> plan_add(const PlanContext& context, const graph::LoweredAdd& op) {
-  const graph::OutputStage& stage = op.output_stage;
-  // The shared shift has no output scale; its bias and shift take that place.
-  const bool shared = op.arithmetic == graph::AddArithmetic::kSharedShift;
-  const numerics::ChannelScale output_scale =
-      shared ? numerics::ChannelScale{op.shared_bias, op.shared_shift} : stage.scales[0];
+  const Addition addition = addition_of(op);
   return plan_elementwise(
       context, {.shader = "add",
                 .left = op.left,
                 .right = op.right,
                 .output = op.output,
                 .extents = op.extents,
-                .specialization = {static_cast<uint32_t>(stage.rounding),
-                                   static_cast<uint32_t>(op.arithmetic)},
+                .specialization = {addition.end, addition.arithmetic},
                 .arithmetic = push_constants(
-                    op.left_zero_point, op.right_zero_point, output_scale.multiplier,
-                    output_scale.shift, stage.zero_point, stage.activation_min,
-                    stage.activation_max, op.left_shift, op.left_scale.multiplier,
-                    op.left_scale.shift, op.right_scale.multiplier, op.right_scale.shift)});
+                    addition.left_zero_point, addition.right_zero_point, addition.sum.multiplier,
+                    addition.sum.shift, addition.output_zero_point, addition.activation_min,
+                    addition.activation_max, addition.left_shift, addition.left.multiplier,
+                    addition.left.shift, addition.right.multiplier, addition.right.shift)});
 }
 
 Result<KernelPlan> plan_mul(const PlanContext& context, const graph::LoweredMul& op) {

@@ -1,0 +1,481 @@
+// Fused programs on every device, bit for bit against the reference and against themselves unfused:
+// every kernel that can end in an addition, every rounding, both orders of operands, channels that
+// end inside a word or a unit, zero points at both ends, values that tie.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cmath>
+#include <random>
+#include <set>
+
+#include "backend/vulkan/testing/validation_environment.h"
+#include "backend/vulkan/vulkan_backend.h"
+#include "host_ref/interpreter.h"
+
+namespace lockstep::backend::vulkan {
+namespace {
+
+using graph::DataType;
+using graph::Extent4d;
+using graph::Shape;
+using graph::Window2d;
+using numerics::Rounding;
+using ::testing::StartsWith;
+using Bytes = std::vector<std::byte>;
+
+const auto* const kValidation = vulkan::testing::fail_on_validation_messages();
+
+// Some drivers take seconds for one pipeline.
+constexpr auto kCompileBudget = std::chrono::seconds(1);
+
+struct OpenedDevice {
+  std::string name;
+  std::shared_ptr<Device> device;
+};
+
+// Every device, as it is, as a small one, and as another kind of device that prefers other kernels.
+const std::vector<OpenedDevice>& devices() {
+  static const std::vector<OpenedDevice> opened = [] {
+    std::vector<OpenedDevice> result;
+    const auto loaded_drivers = keep_drivers_loaded();
+    const auto listed = list_devices().value_or(std::vector<DeviceDescription>{});
+    for (size_t i = 0; i < listed.size(); ++i) {
+      for (const char* mask : {"", "all"}) {
+        auto device = open_device(i, {.mask = mask, .cache_dir = ""});
+        EXPECT_TRUE(device) << device.error().message;
+        if (device) {
+          result.push_back({listed[i].name + ", mask '" + mask + "'", std::move(*device)});
+        }
+      }
+    }
+    return result;
+  }();
+  return opened;
+}
+
+struct WindowCase {
+  Extent4d input;
+  int32_t output_channels = 8;
+  Window2d window{};
+  int32_t output_height = 0;  // 0: the input's
+  int32_t output_width = 0;
+  int32_t groups = 1;
+};
+
+// A graph of chains: only what is said to be an output is one.
+class Chains {
+ public:
+  int32_t input(Shape shape) {
+    graph.inputs.push_back(tensor(std::move(shape)));
+    return graph.inputs.back();
+  }
+
+  int32_t between(int32_t low, int32_t high) {
+    return std::uniform_int_distribution<int32_t>(low, high)(random_);
+  }
+  template <typename T>
+  T pick(std::initializer_list<T> values) {
+    return *(values.begin() + between(0, static_cast<int32_t>(values.size()) - 1));
+  }
+  int32_t zero_point() { return pick({-128, 127, 0, between(-128, 127)}); }
+
+  int32_t convolution(int32_t input, const WindowCase& c, Rounding rounding,
+                      std::optional<int32_t> input_zero_point = {}) {
+    graph::LoweredConvolution op;
+    op.groups = c.groups;
+    const int32_t taps = c.window.kernel_height * c.window.kernel_width;
+    fill(op, input, c, c.output_channels, taps * c.input.channels / c.groups, rounding,
+         input_zero_point);
+    return op_added("CONV_2D", std::move(op));
+  }
+  int32_t depthwise(int32_t input, const WindowCase& c, Rounding rounding,
+                    std::optional<int32_t> input_zero_point = {}) {
+    graph::LoweredDepthwiseConvolution op;
+    const int32_t taps = c.window.kernel_height * c.window.kernel_width;
+    fill(op, input, c, c.input.channels, taps, rounding, input_zero_point);
+    return op_added("DEPTHWISE_CONV_2D", std::move(op));
+  }
+
+  // gemmlowp's arithmetic. With `wide`, scales that need more than NarrowScale.
+  int32_t sum(int32_t left, int32_t right, Rounding rounding, bool wide = false) {
+    graph::LoweredAdd op = addition(left, right);
+    op.left_shift = wide ? 22 : 20;
+    op.left_scale = numerics::channel_scale(pick({0.5, 0.25, 0.4}), rounding);
+    op.right_scale = numerics::channel_scale(pick({0.5, 0.5, 0.3}), rounding);
+    op.output_stage.rounding = rounding;
+    // Powers of two tie.
+    op.output_stage.scales = {
+        numerics::channel_scale(std::exp2(-op.left_shift) * pick({2.0, 1.0, 1.3}), rounding)};
+    return op_added("ADD", std::move(op));
+  }
+  // XNNPACK's.
+  int32_t shared_shift_sum(int32_t left, int32_t right) {
+    graph::LoweredAdd op = addition(left, right);
+    op.arithmetic = graph::AddArithmetic::kSharedShift;
+    op.left_scale = {pick({1 << 20, 1 << 19, 1234567}), 0};
+    op.right_scale = {pick({1 << 20, 765432}), 0};
+    op.shared_shift = 20;
+    op.shared_bias = (1 << 19) - op.left_scale.multiplier * op.left_zero_point -
+                     op.right_scale.multiplier * op.right_zero_point;
+    return op_added("ADD", std::move(op));
+  }
+
+  // Rows and columns before and after the image.
+  int32_t pad(int32_t input, std::array<int32_t, 4> amounts, int32_t value) {
+    graph::LoweredPad op;
+    const Shape from = shape_of(input);
+    const Shape to = {from[0], from[1] + amounts[0] + amounts[1], from[2] + amounts[2] + amounts[3],
+                      from[3]};
+    op.input = input;
+    std::ranges::copy(from, op.input_extents.begin());
+    std::ranges::copy(to, op.output_extents.begin());
+    op.before = {0, amounts[0], amounts[2], 0};
+    op.value = static_cast<int8_t>(value);
+    op.output = tensor(to);
+    return op_added("PAD", std::move(op));
+  }
+
+  void output(int32_t tensor) { graph.outputs.push_back(tensor); }
+  Shape shape_of(int32_t index) const { return graph.tensors[static_cast<size_t>(index)].shape; }
+
+  // `fused_away`: how many operators have no dispatch of their own when nothing else is asked of a
+  // device. Compares the device's choice of kernels and every other kernel, between guards, and
+  // with memory shared.
+  void expect_equal_to_reference(size_t fused_away) {
+    for (const OpenedDevice& opened : devices()) {
+      SCOPED_TRACE(opened.name);
+      std::chrono::nanoseconds compiling{0};
+      bool is_first = true;
+      for (const std::string& kernel : kernels_of(*opened.device)) {
+        if (compiling > kCompileBudget) {
+          break;
+        }
+        SCOPED_TRACE("kernel '" + kernel + "'");
+        const auto start = std::chrono::steady_clock::now();
+        const auto guarded =
+            opened.device->compile(graph, {.kernel = kernel, .guard_memory = true, .fill = 0xa5});
+        const auto shared =
+            opened.device->compile(graph, {.kernel = kernel, .reverse_unordered = true});
+        compiling += std::chrono::steady_clock::now() - start;
+        ASSERT_TRUE(guarded) << guarded.error().message;
+        ASSERT_TRUE(shared) << shared.error().message;
+        if (is_first) {
+          EXPECT_EQ(fused_in(**guarded), fused_away);
+          const auto unfused = opened.device->compile(graph, {.fuse = false});
+          ASSERT_TRUE(unfused) << unfused.error().message;
+          EXPECT_EQ(fused_in(**unfused), 0u);
+          expect_equal_runs({unfused->get(), guarded->get(), shared->get()});
+        } else {
+          expect_equal_runs({guarded->get(), shared->get()});
+        }
+        is_first = false;
+      }
+    }
+  }
+
+  graph::LoweredGraph graph;
+
+ private:
+  template <typename Convolution>
+  void fill(Convolution& op, int32_t input, const WindowCase& c, int32_t output_channels,
+            int32_t products, Rounding rounding, std::optional<int32_t> input_zero_point) {
+    op.input = input;
+    op.input_extent = c.input;
+    op.output_extent = {c.input.batch, c.output_height != 0 ? c.output_height : c.input.height,
+                        c.output_width != 0 ? c.output_width : c.input.width, output_channels};
+    const Extent4d& extent = op.output_extent;
+    op.output = tensor(shape_of(input).size() == 2
+                           ? Shape{extent.batch, extent.channels}
+                           : Shape{extent.batch, extent.height, extent.width, extent.channels});
+    op.window = c.window;
+    op.input_zero_point = input_zero_point.value_or(zero_point());
+    const auto channels = static_cast<size_t>(output_channels);
+    op.weights = values(channels * static_cast<size_t>(products));
+    op.weights_zero_points.assign(channels, 0);
+    std::vector<int32_t> sums(channels);
+    constexpr bool kIsDepthwise = std::is_same_v<Convolution, graph::LoweredDepthwiseConvolution>;
+    for (size_t i = 0; i < op.weights.size(); ++i) {
+      sums[kIsDepthwise ? i % channels : i / static_cast<size_t>(products)] += op.weights[i];
+    }
+    op.output_stage.rounding = rounding;
+    op.output_stage.zero_point = zero_point();
+    op.output_stage.activation_min = pick({-128, -128, -100});
+    op.output_stage.activation_max = pick({127, 127, 90});
+    for (size_t channel = 0; channel < channels; ++channel) {
+      op.bias.push_back(between(-20000, 20000));
+      op.folded_bias.push_back(op.bias.back() - op.input_zero_point * sums[channel]);
+      const double scale = 1.0 / (100.0 * std::sqrt(products));
+      op.output_stage.scales.push_back(numerics::channel_scale(
+          pick({scale, std::exp2(std::round(std::log2(scale)))}), rounding));
+    }
+  }
+  graph::LoweredAdd addition(int32_t left, int32_t right) {
+    graph::LoweredAdd op;
+    op.left = left;
+    op.right = right;
+    op.output = tensor(shape_of(left));
+    op.left_zero_point = zero_point();
+    op.right_zero_point = zero_point();
+    op.output_stage.zero_point = zero_point();
+    op.output_stage.activation_min = pick({-128, -128, -90});
+    op.output_stage.activation_max = pick({127, 127, 100});
+    const int32_t elements = static_cast<int32_t>(graph::element_count(shape_of(left)).value());
+    op.extents = {
+        .output = {1, 1, 1, elements}, .left_strides = {0, 0, 0, 1}, .right_strides = {0, 0, 0, 1}};
+    return op;
+  }
+  int32_t tensor(Shape shape) {
+    const size_t index = graph.tensors.size();
+    graph.tensors.push_back({fmt::format("t{}", index), DataType::kInt8, std::move(shape), {}});
+    return static_cast<int32_t>(index);
+  }
+  int32_t op_added(std::string name, graph::LoweredOperation operation) {
+    const int32_t output = graph::operation_output(operation);
+    const auto index = static_cast<int32_t>(graph.operators.size());
+    graph.operators.push_back({std::move(name), index, std::move(operation)});
+    return output;
+  }
+  std::vector<int8_t> values(size_t count) {
+    std::vector<int8_t> result(count);
+    for (int8_t& value : result) {
+      value = static_cast<int8_t>(between(-128, 127));
+    }
+    return result;
+  }
+
+  std::set<std::string> kernels_of(const Device& device) const {
+    std::set<std::string> names{""};
+    for (const graph::LoweredOperator& op : graph.operators) {
+      const auto kernels = device.kernels(graph, op);
+      EXPECT_TRUE(kernels) << kernels.error().message;
+      names.insert(kernels->begin(), kernels->end());
+    }
+    return names;
+  }
+
+  size_t fused_in(const Program& program) const {
+    const std::vector<OperatorPlacement> placements = program.placements();
+    EXPECT_EQ(placements.size(), graph.operators.size());
+    return static_cast<size_t>(std::ranges::count_if(placements, [](const auto& placement) {
+      return placement.variant.starts_with("fused into ");
+    }));
+  }
+
+  void expect_equal_runs(const std::vector<Program*>& programs) {
+    auto interpreter = host_ref::Interpreter::create(graph);
+    ASSERT_TRUE(interpreter) << interpreter.error().message;
+    for (const bool extremes : {false, true}) {
+      std::vector<Bytes> inputs;
+      for (size_t i = 0; i < graph.inputs.size(); ++i) {
+        const std::vector<int8_t> random = values(elements(graph.inputs[i]));
+        const auto bytes = std::as_bytes(std::span(random));
+        inputs.emplace_back(bytes.begin(), bytes.end());
+        for (std::byte& value : inputs.back()) {
+          value = extremes ? std::byte{pick<unsigned char>({0x80, 0x7f})} : value;
+        }
+        ASSERT_TRUE(interpreter->set_input(i, inputs[i]));
+      }
+      ASSERT_TRUE(interpreter->run());
+      for (size_t i = 0; i < programs.size(); ++i) {
+        SCOPED_TRACE(fmt::format("program {}", i));
+        expect_equal_run(*programs[i], inputs, *interpreter);
+      }
+    }
+  }
+  void expect_equal_run(Program& program, const std::vector<Bytes>& inputs,
+                        const host_ref::Interpreter& interpreter) {
+    std::vector<Bytes> outputs;
+    for (const int32_t output : graph.outputs) {
+      outputs.emplace_back(elements(output));
+    }
+    const std::vector<std::span<const std::byte>> input_spans(inputs.begin(), inputs.end());
+    const std::vector<std::span<std::byte>> output_spans(outputs.begin(), outputs.end());
+    const Status status = program.run(input_spans, output_spans);
+    ASSERT_TRUE(status) << status.error().message;
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      const auto expected = interpreter.tensor(graph.outputs[i]);
+      ASSERT_TRUE(expected);
+      const auto [actual, wanted] = std::ranges::mismatch(outputs[i], *expected);
+      EXPECT_EQ(wanted, expected->end())
+          << "output " << i << " " << graph::shape_to_string(shape_of(graph.outputs[i])) << " byte "
+          << std::distance(expected->begin(), wanted);
+    }
+  }
+  size_t elements(int32_t tensor) const {
+    return static_cast<size_t>(graph::element_count(shape_of(tensor)).value());
+  }
+
+  std::mt19937 random_{29};
+};
+
+class FusedPrograms : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (devices().empty()) {
+      GTEST_SKIP() << "no Vulkan device";
+    }
+  }
+
+  // The sum of a convolution and an input of its own, in both orders.
+  size_t add_sums(const WindowCase& c, Rounding rounding) {
+    const int32_t input =
+        chains_.input({c.input.batch, c.input.height, c.input.width, c.input.channels});
+    for (const bool is_left : {true, false}) {
+      const int32_t features = chains_.convolution(input, c, rounding);
+      const int32_t other = chains_.input(chains_.shape_of(features));
+      const int32_t left = is_left ? features : other;
+      const int32_t right = is_left ? other : features;
+      chains_.output(rounding == Rounding::kFloat32TiesEven
+                         ? chains_.shared_shift_sum(left, right)
+                         : chains_.sum(left, right, rounding, chains_.pick({false, false, true})));
+    }
+    return 2;
+  }
+
+  Chains chains_;
+};
+
+TEST_F(FusedPrograms, PointwiseConvolutionsAndRowsEndInAdditionsOfEveryRounding) {
+  size_t fused_away = 0;
+  for (const Rounding rounding : numerics::kAllRoundings) {
+    for (const int32_t channels : {5, 8, 17, 33}) {
+      fused_away += add_sums(
+          {.input = {2, 3, 3, chains_.pick({5, 16, 33})}, .output_channels = channels}, rounding);
+    }
+    fused_away += add_sums({.input = {1, 1, 1, 20}, .output_channels = 19}, rounding);
+  }
+  chains_.expect_equal_to_reference(fused_away);
+}
+
+TEST_F(FusedPrograms, WindowsEndInAdditionsOfEveryRounding) {
+  constexpr Window2d k3x3{
+      .kernel_height = 3, .kernel_width = 3, .padding_top = 1, .padding_left = 1};
+  size_t fused_away = 0;
+  for (const Rounding rounding : numerics::kAllRoundings) {
+    fused_away +=
+        add_sums({.input = {2, 4, 3, 17}, .output_channels = 9, .window = k3x3}, rounding);
+    fused_away += add_sums(
+        {.input = {1, 5, 3, 32}, .output_channels = 24, .window = k3x3, .groups = 2}, rounding);
+    fused_away += add_sums(
+        {.input = {1, 4, 4, 8}, .output_channels = 16, .window = k3x3, .groups = 2}, rounding);
+  }
+  chains_.expect_equal_to_reference(fused_away);
+}
+
+TEST_F(FusedPrograms, FullyConnectedLayersAndOperandsThatAreNotScaledAlike) {
+  const int32_t input = chains_.input({3, 40});
+  const WindowCase layer{.input = {3, 1, 1, 40}, .output_channels = 23};
+  const int32_t first = chains_.convolution(input, layer, Rounding::kDoubleTiesUp);
+  const int32_t second = chains_.convolution(input, layer, Rounding::kSingle);
+  // Another rounding than the layer's.
+  const int32_t sum = chains_.sum(first, second, Rounding::kDoubleTiesAway);
+  chains_.output(sum);
+  // Read again, and added in a float32 rounding.
+  const WindowCase next{.input = {3, 1, 1, 23}, .output_channels = 23};
+  chains_.output(chains_.sum(sum, chains_.convolution(sum, next, Rounding::kFloat32TiesEven),
+                             Rounding::kFloat32TiesEven));
+  chains_.expect_equal_to_reference(2);
+}
+
+TEST_F(FusedPrograms, ResidualBlocksShareMemory) {
+  // The longest lifetimes cross: every sum is read by the next block and the next sum.
+  const WindowCase narrow{.input = {1, 6, 5, 12}, .output_channels = 32};
+  const WindowCase wide{.input = {1, 6, 5, 32}, .output_channels = 12};
+  int32_t features = chains_.input({1, 6, 5, 12});
+  for (int block = 0; block < 4; ++block) {
+    const int32_t expanded = chains_.convolution(features, narrow, Rounding::kDoubleTiesUp);
+    const int32_t projected = chains_.convolution(expanded, wide, Rounding::kDoubleTiesUp);
+    features = chains_.sum(features, projected, Rounding::kDoubleTiesUp);
+  }
+  chains_.output(features);
+  chains_.expect_equal_to_reference(4);
+}
+
+TEST_F(FusedPrograms, PaddingBecomesPartOfWindows) {
+  constexpr Window2d kStride2{
+      .kernel_height = 3, .kernel_width = 3, .stride_height = 2, .stride_width = 2};
+  for (const int32_t zero_point : {-128, 0, 127}) {
+    for (const int32_t channels : {3, 17, 32}) {
+      const int32_t input = chains_.input({2, 6, 7, channels});
+      const int32_t once = chains_.pad(input, {0, 1, 2, 1}, zero_point);
+      const int32_t padded = chains_.pad(once, {1, 0, 0, 0}, zero_point);
+      const WindowCase c{.input = {2, 8, 10, channels},
+                         .output_channels = 9,
+                         .window = kStride2,
+                         .output_height = 3,
+                         .output_width = 4};
+      chains_.output(chains_.convolution(padded, c, Rounding::kSingle, zero_point));
+      chains_.output(chains_.depthwise(padded, c, Rounding::kDoubleTiesAway, zero_point));
+    }
+  }
+  chains_.expect_equal_to_reference(18);
+}
+
+TEST_F(FusedPrograms, PaddingByAnotherValueStays) {
+  const int32_t padded = chains_.pad(chains_.input({1, 4, 4, 8}), {1, 1, 1, 1}, 3);
+  chains_.output(chains_.convolution(padded, {.input = {1, 6, 6, 8}}, Rounding::kSingle, 4));
+  chains_.expect_equal_to_reference(0);
+}
+
+// Plans and placements speak of the graph that was given.
+TEST_F(FusedPrograms, ArePlannedInTheStepsOfTheGivenGraph) {
+  const int32_t input = chains_.input({1, 4, 4, 8});
+  const int32_t padded = chains_.pad(input, {0, 1, 0, 1}, 5);
+  const WindowCase c{.input = {1, 5, 5, 8},
+                     .window = {.kernel_height = 2, .kernel_width = 2},
+                     .output_height = 4,
+                     .output_width = 4};
+  const int32_t features = chains_.convolution(padded, c, Rounding::kSingle, 5);
+  chains_.output(chains_.sum(input, features, Rounding::kSingle));
+  for (const OpenedDevice& opened : devices()) {
+    SCOPED_TRACE(opened.name);
+    const auto plan = opened.device->plan(chains_.graph);
+    ASSERT_TRUE(plan) << plan.error().message;
+    ASSERT_EQ(plan->operators.size(), 3u);
+    EXPECT_EQ(plan->operators[0].kernel, "fused into CONV_2D #1");
+    EXPECT_EQ(plan->operators[0].dispatches, 0);
+    EXPECT_THAT(plan->operators[1].kernel, StartsWith("convolution"));
+    EXPECT_EQ(plan->operators[1].dispatches, 1);
+    EXPECT_EQ(plan->operators[2].kernel, "fused into CONV_2D #1");
+    EXPECT_EQ(plan->operators[2].source_operator, 2);
+    for (const PlannedTensor& piece : plan->tensors) {
+      if (piece.tensors.front() == input) {
+        EXPECT_EQ(piece.first, 0);
+        EXPECT_EQ(piece.last, 3);
+      }
+      EXPECT_THAT(piece.tensors, ::testing::Not(::testing::Contains(padded)));
+      EXPECT_THAT(piece.tensors, ::testing::Not(::testing::Contains(features)));
+    }
+    const auto program = opened.device->compile(chains_.graph, {.profile = true});
+    ASSERT_TRUE(program) << program.error().message;
+    std::vector<Bytes> bytes(3, Bytes(128));
+    const std::vector<std::span<const std::byte>> inputs{bytes[0]};
+    const std::vector<std::span<std::byte>> outputs{bytes[1]};
+    const auto profile = (*program)->profile(inputs, outputs);
+    ASSERT_TRUE(profile) << profile.error().message;
+    size_t dispatches = 0;
+    for (const DispatchTime& dispatch : profile->dispatches) {
+      dispatches += dispatch.operator_index >= 0 ? 1 : 0;
+      EXPECT_THAT(dispatch.operator_index, ::testing::AnyOf(-1, 1));
+    }
+    EXPECT_EQ(dispatches, 1u);
+  }
+}
+
+// Fingerprints tell apart what is computed, fused or not.
+TEST_F(FusedPrograms, HaveFingerprintsOfTheirOwn) {
+  const int32_t input = chains_.input({1, 4, 4, 8});
+  const int32_t features = chains_.convolution(input, {.input = {1, 4, 4, 8}}, Rounding::kSingle);
+  chains_.output(chains_.sum(features, input, Rounding::kSingle));
+  const auto& device = *devices().front().device;
+  const auto fused = device.fingerprint(chains_.graph);
+  const auto unfused = device.fingerprint(chains_.graph, {.fuse = false});
+  ASSERT_TRUE(fused && unfused);
+  EXPECT_NE(*fused, *unfused);
+  std::get<graph::LoweredAdd>(chains_.graph.operators[1].operation).left_zero_point ^= 1;
+  EXPECT_NE(*device.fingerprint(chains_.graph), *fused);
+}
+
+}  // namespace
+}  // namespace lockstep::backend::vulkan

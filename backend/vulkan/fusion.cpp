@@ -1,0 +1,291 @@
+#include "backend/vulkan/fusion.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <optional>
+#include <utility>
+
+namespace lockstep::backend::vulkan {
+namespace {
+
+using graph::LoweredAdd;
+using graph::LoweredConvolution;
+using graph::LoweredDepthwiseConvolution;
+using graph::LoweredGraph;
+using graph::LoweredOperator;
+using graph::LoweredPad;
+
+// An operator on its way, and which of the operators that were given it computes.
+struct Node {
+  LoweredOperator op;
+  Epilogue epilogue;
+  size_t named_after;
+  std::vector<size_t> computes;
+};
+
+// The window of a convolution of either kind.
+struct WindowedInput {
+  int32_t& input;
+  graph::Extent4d& extent;
+  graph::Window2d& window;
+  int32_t zero_point;
+};
+
+std::optional<WindowedInput> windowed_input(LoweredOperator& op) {
+  if (auto* convolution = std::get_if<LoweredConvolution>(&op.operation)) {
+    return WindowedInput{convolution->input, convolution->input_extent, convolution->window,
+                         convolution->input_zero_point};
+  }
+  if (auto* convolution = std::get_if<LoweredDepthwiseConvolution>(&op.operation)) {
+    return WindowedInput{convolution->input, convolution->input_extent, convolution->window,
+                         convolution->input_zero_point};
+  }
+  return std::nullopt;
+}
+
+void set_output(LoweredOperator& op, int32_t tensor) {
+  if (auto* convolution = std::get_if<LoweredConvolution>(&op.operation)) {
+    convolution->output = tensor;
+  }
+}
+
+class Fuser {
+ public:
+  Fuser(LoweredGraph graph, const TakesEpilogue& takes_epilogue)
+      : takes_epilogue_(takes_epilogue), graph_(std::move(graph)) {
+    for (size_t i = 0; i < graph_.operators.size(); ++i) {
+      given_.push_back({graph_.operators[i].source_operator, i});
+      nodes_.push_back(Node{std::move(graph_.operators[i]), {}, i, {i}});
+    }
+    graph_.operators.clear();
+  }
+
+  FusedGraph run() {
+    if (find_tensors()) {
+      fuse_paddings();
+      fuse_additions();
+    }
+    return result();
+  }
+
+  FusedGraph result() {
+    FusedGraph fused;
+    fused.given = std::move(given_);
+    for (std::optional<Node>& node : nodes_) {
+      if (!node) {
+        continue;
+      }
+      const size_t index = graph_.operators.size();
+      for (const size_t computed : node->computes) {
+        fused.given[computed].computed_by = index;
+      }
+      fused.named_after.push_back(node->named_after);
+      fused.last_of.push_back(std::ranges::max(node->computes));
+      fused.epilogues.push_back(node->epilogue);
+      graph_.operators.push_back(std::move(node->op));
+    }
+    fused.graph = std::move(graph_);
+    return fused;
+  }
+
+ private:
+  struct Uses {
+    std::optional<size_t> writer;  // node
+    std::vector<size_t> readers;   // nodes, ascending; twice where one reads it twice
+    bool is_output = false;
+  };
+
+  bool is_tensor(int32_t index) const {
+    return index >= 0 && static_cast<size_t>(index) < graph_.tensors.size();
+  }
+  Uses& uses(int32_t tensor) { return uses_[static_cast<size_t>(tensor)]; }
+  const graph::LoweredTensor& tensor(int32_t index) const {
+    return graph_.tensors[static_cast<size_t>(index)];
+  }
+
+  // Who writes and reads what; false where the graph contradicts itself.
+  bool find_tensors() {
+    uses_.resize(graph_.tensors.size());
+    for (size_t i = 0; i < nodes_.size(); ++i) {
+      const int32_t output = graph::operation_output(nodes_[i]->op.operation);
+      for (const int32_t input : graph::operation_inputs(nodes_[i]->op.operation)) {
+        // Written later, or by nobody: then it is an input of the graph or a constant.
+        if (!is_tensor(input) || (!uses(input).writer && !is_source(input))) {
+          return false;
+        }
+        uses(input).readers.push_back(i);
+      }
+      if (!is_tensor(output) || uses(output).writer || is_source(output)) {
+        return false;
+      }
+      uses(output).writer = i;
+    }
+    for (const int32_t output : graph_.outputs) {
+      if (!is_tensor(output)) {
+        return false;
+      }
+      uses(output).is_output = true;
+    }
+    return true;
+  }
+
+  bool is_source(int32_t index) const {
+    return !tensor(index).constant.empty() ||
+           std::ranges::find(graph_.inputs, index) != graph_.inputs.end();
+  }
+
+  // ---- PAD --------------------------------------------------------------------------------------
+
+  void fuse_paddings() {
+    // From the last to the first: of several in a row, one after the other becomes part of what
+    // follows.
+    for (size_t i = nodes_.size(); i-- > 0;) {
+      if (const auto* pad = std::get_if<LoweredPad>(&nodes_[i]->op.operation)) {
+        fuse_padding(i, *pad);
+      }
+    }
+  }
+
+  // Whether it leaves images and channels alone.
+  bool pads_pixels_only(const LoweredPad& pad) const {
+    const auto has_shape = [&](int32_t index, const std::array<int32_t, 4>& extents) {
+      return std::ranges::equal(tensor(index).shape, extents);
+    };
+    return has_shape(pad.input, pad.input_extents) && has_shape(pad.output, pad.output_extents) &&
+           pad.input_extents[0] == pad.output_extents[0] &&
+           pad.input_extents[3] == pad.output_extents[3] && pad.before[0] == 0 &&
+           pad.before[3] == 0;
+  }
+
+  void fuse_padding(size_t index, const LoweredPad& pad) {
+    const Uses padded = uses(pad.output);
+    if (padded.is_output || padded.readers.empty() || !pads_pixels_only(pad)) {
+      return;
+    }
+    const bool all_take_it = std::ranges::all_of(padded.readers, [&](size_t reader) {
+      const auto taker = windowed_input(nodes_[reader]->op);
+      return taker && taker->zero_point == pad.value &&
+             taker->extent.batch == pad.output_extents[0] &&
+             taker->extent.height == pad.output_extents[1] &&
+             taker->extent.width == pad.output_extents[2] &&
+             taker->extent.channels == pad.output_extents[3];
+    });
+    if (!all_take_it) {
+      return;
+    }
+    const LoweredPad removed = pad;
+    std::erase(uses(removed.input).readers, index);
+    for (const size_t reader : padded.readers) {
+      const WindowedInput taker = *windowed_input(nodes_[reader]->op);
+      taker.input = removed.input;
+      taker.extent.height = removed.input_extents[1];
+      taker.extent.width = removed.input_extents[2];
+      taker.window.padding_top += removed.before[1];
+      taker.window.padding_left += removed.before[2];
+      uses(removed.input).readers.push_back(reader);
+    }
+    // Said of the first one: every operator is computed by one.
+    std::vector<size_t>& computes = nodes_[padded.readers.front()]->computes;
+    computes.insert(computes.end(), nodes_[index]->computes.begin(), nodes_[index]->computes.end());
+    nodes_[index].reset();
+  }
+
+  // ---- ADD --------------------------------------------------------------------------------------
+
+  void fuse_additions() {
+    for (size_t i = 0; i < nodes_.size(); ++i) {
+      if (!nodes_[i]) {
+        continue;
+      }
+      const auto* add = std::get_if<LoweredAdd>(&nodes_[i]->op.operation);
+      if (add == nullptr || !lies_alike(*add)) {
+        continue;
+      }
+      const auto left = producer_of(add->left);
+      const auto right = producer_of(add->right);
+      const bool left_is_later = left && (!right || *left > *right);
+      if (left_is_later) {
+        fuse_addition(i, *left, true) || (right && fuse_addition(i, *right, false));
+      } else if (right) {
+        fuse_addition(i, *right, false) || (left && fuse_addition(i, *left, true));
+      }
+    }
+  }
+
+  // Whether both operands have the output's elements in the output's order and places.
+  bool lies_alike(const LoweredAdd& add) const {
+    return add.left != add.right && layout_of(tensor(add.left)) == layout_of(tensor(add.output)) &&
+           tensor(add.left).shape == tensor(add.right).shape &&
+           layout_of(tensor(add.right)) == layout_of(tensor(add.output));
+  }
+
+  // The operator that makes a tensor for one reader only.
+  std::optional<size_t> producer_of(int32_t index) {
+    const Uses& used = uses(index);
+    return used.is_output || used.readers.size() != 1 ? std::nullopt : used.writer;
+  }
+
+  // ADD `index` into its operand's producer, which moves to its place.
+  bool fuse_addition(size_t index, size_t producer, bool is_left) {
+    const LoweredAdd add = std::get<LoweredAdd>(nodes_[index]->op.operation);
+    Node& made = *nodes_[producer];
+    if (made.epilogue.adds()) {
+      return false;
+    }
+    Epilogue epilogue = made.epilogue;
+    const Addition addition = addition_of(add);
+    epilogue.addition = is_left ? addition : with_operands_swapped(addition);
+    epilogue.right = is_left ? add.right : add.left;
+    if (!takes_epilogue_(graph_, made.op, epilogue)) {
+      return false;
+    }
+    made.epilogue = epilogue;
+    set_output(made.op, add.output);
+    made.computes.insert(made.computes.end(), nodes_[index]->computes.begin(),
+                         nodes_[index]->computes.end());
+    for (const int32_t input : graph::operation_inputs(made.op.operation)) {
+      std::ranges::replace(uses(input).readers, producer, index);
+    }
+    uses(is_left ? add.left : add.right) = {};
+    nodes_[index] = std::move(*nodes_[producer]);
+    nodes_[producer].reset();
+    return true;
+  }
+
+  const TakesEpilogue& takes_epilogue_;
+  LoweredGraph graph_;  // its operators are in the nodes meanwhile
+  std::vector<FusedGraph::Given> given_;
+  std::vector<std::optional<Node>> nodes_;
+  std::vector<Uses> uses_;  // by tensor
+};
+
+TakesEpilogue takes_none() {
+  return [](const auto&, const auto&, const auto&) { return false; };
+}
+
+}  // namespace
+
+FusedGraph unfused(LoweredGraph graph) { return Fuser(std::move(graph), takes_none()).result(); }
+
+FusedGraph fuse(LoweredGraph graph, const TakesEpilogue& takes_epilogue) {
+  return Fuser(std::move(graph), takes_epilogue).run();
+}
+
+std::vector<OperatorPlacement> placements_of(const FusedGraph& fused,
+                                             std::span<const KernelPlan> plans) {
+  std::vector<OperatorPlacement> placements;
+  for (size_t i = 0; i < fused.given.size(); ++i) {
+    const size_t index = fused.given[i].computed_by;
+    const LoweredOperator& computing = fused.graph.operators[index];
+    placements.push_back(
+        {fused.given[i].source_operator,
+         fused.named_after[index] == i
+             ? plans[index].variant
+             : fmt::format("fused into {} #{}", computing.name, computing.source_operator)});
+  }
+  return placements;
+}
+
+}  // namespace lockstep::backend::vulkan

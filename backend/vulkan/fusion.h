@@ -1,0 +1,59 @@
+// Several operators in one dispatch, where that gives the same bits: a graph is turned into an
+// equivalent one with fewer operators before anything is planned, so that everything after it
+// (kernels, memory, hazards, commands) knows the smaller graph only. A tensor that is an output of
+// the graph, or that anybody else reads, is never fused away.
+//
+//   PAD of height and width by the consumers' input zero point becomes part of the windows of
+//   convolutions, where all its consumers are convolutions.
+//
+//   ADD of two tensors of one shape becomes the end of the convolution that makes one of them, the
+//   later one where two do.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "backend/device.h"
+#include "backend/vulkan/epilogue.h"
+#include "backend/vulkan/kernel.h"
+#include "graph/lowered_graph.h"
+
+namespace lockstep::backend::vulkan {
+
+struct FusedGraph {
+  // Tensors keep their numbers; those that were fused away are used by nobody. An operator that
+  // computes others too has its own name and source_operator, and stands where the last one stood.
+  graph::LoweredGraph graph;
+  std::vector<Epilogue> epilogues;  // by operator of `graph`
+
+  // The operators of the graph that was given.
+  struct Given {
+    int32_t source_operator = 0;
+    size_t computed_by = 0;  // operator of `graph`
+  };
+  std::vector<Given> given;
+  // By operator of `graph`, of the graph that was given: the operator whose name it has, and the
+  // last one that it computes.
+  std::vector<size_t> named_after;
+  std::vector<size_t> last_of;
+};
+
+// Every operator by itself.
+FusedGraph unfused(graph::LoweredGraph graph);
+
+// Whether the device computes the operator with that epilogue as fast as without.
+using TakesEpilogue = std::function<bool(
+    const graph::LoweredGraph& graph, const graph::LoweredOperator& op, const Epilogue& epilogue)>;
+
+// Total: a graph that contradicts itself is returned as it is, for planning to refuse.
+FusedGraph fuse(graph::LoweredGraph graph, const TakesEpilogue& takes_epilogue);
+
+// For every operator of the graph that was given: the kernel that computes it, where plans[i]
+// belong to fused.graph.operators; "fused into CONV_2D #12" for those that have none of their own,
+// where 12 is a source_operator.
+std::vector<OperatorPlacement> placements_of(const FusedGraph& fused,
+                                             std::span<const KernelPlan> plans);
+
+}  // namespace lockstep::backend::vulkan

@@ -1,0 +1,343 @@
+// Which operators become one, and what is left: graphs only, no device.
+#include "backend/vulkan/fusion.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace lockstep::backend::vulkan {
+namespace {
+
+using graph::Extent4d;
+using graph::LoweredConvolution;
+using graph::LoweredDepthwiseConvolution;
+using graph::LoweredGraph;
+using graph::Shape;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+constexpr int8_t kZeroPoint = -7;
+
+// Operators one by one; tensors are made by whoever writes them.
+class Network {
+ public:
+  int32_t input(Shape shape) {
+    graph.inputs.push_back(tensor(std::move(shape)));
+    return graph.inputs.back();
+  }
+  int32_t convolution(int32_t input) {
+    LoweredConvolution op;
+    const Shape& shape = shape_of(input);
+    op.input = input;
+    op.input_extent = {shape[0], shape[1], shape[2], shape[3]};
+    op.output_extent = op.input_extent;
+    op.input_zero_point = kZeroPoint;
+    op.output = tensor(shape);
+    add("CONV_2D", op);
+    return op.output;
+  }
+  int32_t depthwise(int32_t input) {
+    LoweredDepthwiseConvolution op;
+    const Shape& shape = shape_of(input);
+    op.input = input;
+    op.input_extent = {shape[0], shape[1], shape[2], shape[3]};
+    op.output_extent = op.input_extent;
+    op.input_zero_point = kZeroPoint;
+    op.output = tensor(shape);
+    add("DEPTHWISE_CONV_2D", op);
+    return op.output;
+  }
+  int32_t sum(int32_t left, int32_t right) {
+    graph::LoweredAdd op;
+    op.left = left;
+    op.right = right;
+    op.left_zero_point = 1;
+    op.right_zero_point = 2;
+    op.output_stage.scales = {{1 << 30, 0}};
+    op.output = tensor(shape_of(left));
+    add("ADD", op);
+    return op.output;
+  }
+  int32_t pad(int32_t input, Shape before, Shape after, int8_t value = kZeroPoint) {
+    graph::LoweredPad op;
+    Shape shape = shape_of(input);
+    op.input = input;
+    op.value = value;
+    for (size_t i = 0; i < 4; ++i) {
+      op.input_extents[i] = shape[i];
+      op.before[i] = before[i];
+      shape[i] += before[i] + after[i];
+      op.output_extents[i] = shape[i];
+    }
+    op.output = tensor(shape);
+    add("PAD", op);
+    return op.output;
+  }
+  int32_t pool(int32_t input) {
+    graph::LoweredPool op;
+    op.input = input;
+    op.output = tensor(shape_of(input));
+    add("MAX_POOL_2D", op);
+    return op.output;
+  }
+  int32_t tensor(Shape shape) {
+    graph.tensors.push_back({"", graph::DataType::kInt8, std::move(shape), {}});
+    return static_cast<int32_t>(graph.tensors.size()) - 1;
+  }
+  // By value: tensors move when one is added.
+  Shape shape_of(int32_t tensor) const { return graph.tensors[static_cast<size_t>(tensor)].shape; }
+
+  FusedGraph fused(const TakesEpilogue& takes = [](auto&, auto&, auto&) { return true; }) const {
+    return fuse(graph, takes);
+  }
+
+  LoweredGraph graph;
+
+ private:
+  void add(std::string name, graph::LoweredOperation operation) {
+    // Source operators are numbered apart from the graph's.
+    const auto index = static_cast<int32_t>(graph.operators.size()) + 10;
+    graph.operators.push_back({std::move(name), index, std::move(operation)});
+  }
+};
+
+std::vector<std::string> names_of(const FusedGraph& fused) {
+  std::vector<std::string> names;
+  for (const graph::LoweredOperator& op : fused.graph.operators) {
+    names.push_back(op.name);
+  }
+  return names;
+}
+
+template <typename Operation>
+const Operation& operation(const FusedGraph& fused, size_t index) {
+  return std::get<Operation>(fused.graph.operators[index].operation);
+}
+
+constexpr Extent4d kImage{2, 5, 6, 8};
+Shape image() { return {kImage.batch, kImage.height, kImage.width, kImage.channels}; }
+
+TEST(Fusion, PaddingBecomesPartOfTheWindow) {
+  Network network;
+  const int32_t input = network.input(image());
+  const int32_t padded = network.pad(input, {0, 1, 2, 0}, {0, 3, 0, 0});
+  network.graph.outputs = {network.convolution(padded), network.depthwise(padded)};
+  const FusedGraph fused = network.fused();
+  ASSERT_THAT(names_of(fused), ElementsAre("CONV_2D", "DEPTHWISE_CONV_2D"));
+  const auto expect_takes_it = [&](const auto& taker) {
+    EXPECT_EQ(taker.input, input);
+    EXPECT_EQ(taker.input_extent.height, 5);
+    EXPECT_EQ(taker.input_extent.width, 6);
+    EXPECT_EQ(taker.output_extent.height, 9);
+    EXPECT_EQ(taker.output_extent.width, 8);
+    EXPECT_EQ(taker.window.padding_top, 1);
+    EXPECT_EQ(taker.window.padding_left, 2);
+  };
+  expect_takes_it(operation<LoweredConvolution>(fused, 0));
+  expect_takes_it(operation<LoweredDepthwiseConvolution>(fused, 1));
+}
+
+TEST(Fusion, PaddingsInARowAddUp) {
+  Network network;
+  const int32_t once = network.pad(network.input(image()), {0, 1, 0, 0}, {0, 0, 4, 0});
+  const int32_t twice = network.pad(once, {0, 2, 5, 0}, {0, 0, 0, 0});
+  network.graph.outputs = {network.convolution(twice)};
+  const FusedGraph fused = network.fused();
+  ASSERT_THAT(names_of(fused), ElementsAre("CONV_2D"));
+  const auto& taker = operation<LoweredConvolution>(fused, 0);
+  EXPECT_EQ(taker.window.padding_top, 3);
+  EXPECT_EQ(taker.window.padding_left, 5);
+  EXPECT_EQ(taker.input_extent.height, 5);
+  EXPECT_EQ(taker.input_extent.width, 6);
+  for (const FusedGraph::Given& given : fused.given) {
+    EXPECT_EQ(given.computed_by, 0u);
+  }
+}
+
+TEST(Fusion, PaddingStaysWhereSomebodyNeedsIt) {
+  const auto expect_stays = [](auto&& build) {
+    Network network;
+    build(network, network.input(image()));
+    const FusedGraph fused = network.fused();
+    EXPECT_EQ(fused.graph.operators.size(), network.graph.operators.size());
+    EXPECT_EQ(names_of(fused).front(), "PAD");
+  };
+  constexpr int32_t kOther = kZeroPoint + 1;
+  expect_stays([](Network& network, int32_t input) {  // not a convolution
+    const int32_t padded = network.pad(input, {0, 1, 1, 0}, {0, 1, 1, 0});
+    network.graph.outputs = {network.convolution(padded), network.pool(padded)};
+  });
+  expect_stays([](Network& network, int32_t input) {  // an output
+    const int32_t padded = network.pad(input, {0, 1, 1, 0}, {0, 1, 1, 0});
+    network.graph.outputs = {network.convolution(padded), padded};
+  });
+  expect_stays([](Network& network, int32_t input) {  // another value
+    const int32_t padded = network.pad(input, {0, 1, 1, 0}, {0, 1, 1, 0}, kOther);
+    network.graph.outputs = {network.convolution(padded)};
+  });
+  expect_stays([](Network& network, int32_t input) {  // channels
+    network.graph.outputs = {network.convolution(network.pad(input, {0, 1, 0, 1}, {0, 0, 0, 0}))};
+  });
+  expect_stays([](Network& network, int32_t input) {  // images
+    network.graph.outputs = {network.convolution(network.pad(input, {0, 1, 0, 0}, {1, 0, 0, 0}))};
+  });
+  expect_stays([](Network& network, int32_t input) {  // as rows of a matrix
+    const int32_t padded = network.pad(input, {0, 1, 1, 0}, {0, 1, 1, 0});
+    network.graph.outputs = {network.convolution(padded)};
+    auto& taker = std::get<LoweredConvolution>(network.graph.operators.back().operation);
+    taker.input_extent = {
+        taker.input_extent.batch * taker.input_extent.height * taker.input_extent.width, 1, 1,
+        taker.input_extent.channels};
+  });
+}
+
+TEST(Fusion, AdditionBecomesTheEndOfItsOperandsConvolution) {
+  for (const bool is_left : {true, false}) {
+    Network network;
+    const int32_t input = network.input(image());
+    const int32_t features = network.convolution(input);
+    const int32_t sum = is_left ? network.sum(features, input) : network.sum(input, features);
+    network.graph.outputs = {sum};
+    const FusedGraph fused = network.fused();
+    ASSERT_THAT(names_of(fused), ElementsAre("CONV_2D"));
+    EXPECT_EQ(operation<LoweredConvolution>(fused, 0).output, sum);
+    ASSERT_TRUE(fused.epilogues[0].adds());
+    EXPECT_EQ(fused.epilogues[0].right, input);
+    // The convolution's value is always the left operand.
+    EXPECT_EQ(fused.epilogues[0].addition.left_zero_point, is_left ? 1 : 2);
+    EXPECT_EQ(fused.epilogues[0].addition.right_zero_point, is_left ? 2 : 1);
+  }
+}
+
+TEST(Fusion, OfTwoConvolutionsTheLaterOneAdds) {
+  for (const bool is_left : {true, false}) {
+    Network network;
+    const int32_t input = network.input(image());
+    const int32_t first = network.convolution(input);
+    const int32_t second = network.convolution(input);
+    network.graph.outputs = {is_left ? network.sum(second, first) : network.sum(first, second)};
+    const FusedGraph fused = network.fused();
+    ASSERT_THAT(names_of(fused), ElementsAre("CONV_2D", "CONV_2D"));
+    EXPECT_FALSE(fused.epilogues[0].adds());
+    EXPECT_EQ(fused.epilogues[1].right, first);
+    // Unless the device refuses it.
+    const FusedGraph other =
+        network.fused([](auto&, const auto& op, auto&) { return op.source_operator == 10; });
+    ASSERT_THAT(names_of(other), ElementsAre("CONV_2D", "CONV_2D"));
+    EXPECT_EQ(other.graph.operators[1].source_operator, 10);  // it waits for its right operand
+    EXPECT_EQ(other.epilogues[1].right, second);
+  }
+}
+
+TEST(Fusion, AdditionsInARowHaveAConvolutionEach) {
+  Network network;
+  const int32_t input = network.input(image());
+  const int32_t sum = network.sum(network.convolution(input), input);
+  const int32_t again = network.sum(sum, input);
+  network.graph.outputs = {network.sum(network.convolution(again), again)};
+  const FusedGraph fused = network.fused();
+  ASSERT_THAT(names_of(fused), ElementsAre("CONV_2D", "ADD", "CONV_2D"));
+  EXPECT_EQ(fused.epilogues[0].right, input);
+  EXPECT_FALSE(fused.epilogues[1].adds());
+  EXPECT_EQ(fused.epilogues[2].right, again);
+}
+
+TEST(Fusion, AdditionStaysWhereAnOperandIsNeededOrLiesElsewhere) {
+  const auto expect_stays = [](
+                                auto&& build,
+                                TakesEpilogue takes = [](auto&, auto&, auto&) { return true; }) {
+    Network network;
+    build(network, network.input(image()));
+    EXPECT_EQ(network.fused(takes).graph.operators.size(), network.graph.operators.size());
+  };
+  expect_stays([](Network& network, int32_t input) {  // an output
+    const int32_t features = network.convolution(input);
+    network.graph.outputs = {features, network.sum(features, input)};
+  });
+  expect_stays([](Network& network, int32_t input) {  // another reader
+    const int32_t features = network.convolution(input);
+    network.graph.outputs = {network.sum(features, input), network.pool(features)};
+  });
+  expect_stays([](Network& network, int32_t input) {  // twice the same
+    const int32_t features = network.convolution(input);
+    network.graph.outputs = {network.sum(features, features)};
+  });
+  expect_stays([](Network& network, int32_t input) {  // broadcast
+    const int32_t row = network.input({1, 1, 1, kImage.channels});
+    network.graph.outputs = {network.sum(network.convolution(input), row)};
+  });
+  expect_stays(
+      [](Network& network, int32_t input) {  // not made by a convolution
+        network.graph.outputs = {network.sum(network.pool(input), input)};
+      },
+      [](auto&, const auto& op, auto&) { return op.name == "CONV_2D"; });
+  expect_stays(
+      [](Network& network, int32_t input) {
+        network.graph.outputs = {network.sum(network.convolution(input), input)};
+      },
+      [](auto&, auto&, auto&) { return false; });
+}
+
+TEST(Fusion, TellsOfEveryOperatorThatWasGiven) {
+  Network network;
+  const int32_t input = network.input(image());
+  const int32_t padded = network.pad(input, {0, 1, 0, 0}, {0, 0, 0, 0});          // 10
+  const int32_t features = network.convolution(padded);                           // 11
+  const int32_t other = network.pool(network.input(network.shape_of(features)));  // 12
+  const int32_t sum = network.sum(features, other);                               // 13
+  network.graph.outputs = {network.pool(sum)};                                    // 14
+  const FusedGraph fused = network.fused();
+  ASSERT_THAT(names_of(fused), ElementsAre("MAX_POOL_2D", "CONV_2D", "MAX_POOL_2D"));
+  std::vector<size_t> computed_by;
+  for (const FusedGraph::Given& given : fused.given) {
+    computed_by.push_back(given.computed_by);
+  }
+  EXPECT_THAT(computed_by, ElementsAre(1, 1, 0, 1, 2));
+  EXPECT_THAT(fused.named_after, ElementsAre(2, 1, 4));
+  EXPECT_THAT(fused.last_of, ElementsAre(2, 3, 4));
+  std::vector<KernelPlan> plans(3);
+  plans[0].variant = "pool";
+  plans[1].variant = "convolution";
+  plans[2].variant = "pool";
+  std::vector<std::string> variants;
+  std::vector<int32_t> sources;
+  for (const OperatorPlacement& placement : placements_of(fused, plans)) {
+    variants.push_back(placement.variant);
+    sources.push_back(placement.source_operator);
+  }
+  EXPECT_THAT(variants, ElementsAre("fused into CONV_2D #11", "convolution", "pool",
+                                    "fused into CONV_2D #11", "pool"));
+  EXPECT_THAT(sources, ElementsAre(10, 11, 12, 13, 14));
+}
+
+TEST(Fusion, LeavesGraphsThatContradictThemselvesToPlanning) {
+  const auto expect_unchanged = [](auto&& breakage) {
+    Network network;
+    const int32_t input = network.input(image());
+    network.graph.outputs = {network.sum(network.convolution(input), input)};
+    breakage(network.graph);
+    EXPECT_EQ(network.fused().graph.operators.size(), 2u);
+  };
+  const auto convolution = [](LoweredGraph& graph) -> LoweredConvolution& {
+    return std::get<LoweredConvolution>(graph.operators[0].operation);
+  };
+  expect_unchanged([&](LoweredGraph& graph) { convolution(graph).input = -1; });
+  expect_unchanged([&](LoweredGraph& graph) { convolution(graph).input = 99; });
+  expect_unchanged([&](LoweredGraph& graph) { convolution(graph).output = 99; });
+  expect_unchanged([&](LoweredGraph& graph) { convolution(graph).output = graph.outputs[0]; });
+  expect_unchanged([&](LoweredGraph& graph) { convolution(graph).output = graph.inputs[0]; });
+  expect_unchanged([](LoweredGraph& graph) { graph.outputs.push_back(99); });
+  expect_unchanged([](LoweredGraph& graph) { graph.inputs.clear(); });
+  expect_unchanged([](LoweredGraph& graph) { std::swap(graph.operators[0], graph.operators[1]); });
+}
+
+TEST(Fusion, CanBeLeftOut) {
+  Network network;
+  const int32_t input = network.input(image());
+  network.graph.outputs = {network.sum(network.convolution(input), input)};
+  const FusedGraph whole = unfused(network.graph);
+  EXPECT_THAT(names_of(whole), ElementsAre("CONV_2D", "ADD"));
+  EXPECT_THAT(whole.last_of, ElementsAre(0, 1));
+}
+
+}  // namespace
+}  // namespace lockstep::backend::vulkan
