@@ -32,7 +32,7 @@ LoweredTable make_table(const LoweringContext& context, CenteredFunction functio
   for (int32_t stored = -128; stored <= 127; ++stored) {
     const int32_t centered = function(stored - input_zero_point);
     lowered.table[static_cast<size_t>(stored + 128)] = static_cast<int8_t>(
-        std::clamp(numerics::saturating_add(centered, output_zero_point), -128, 127));
+        numerics::clamp_output(centered, output_zero_point, -128, 127));
   }
   return lowered;
 }

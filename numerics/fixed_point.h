@@ -92,14 +92,13 @@ constexpr std::int32_t saturating_rounding_doubling_high_multiply(std::int32_t a
   return static_cast<std::int32_t>((std::int64_t{a} * b + (std::int64_t{1} << 30)) >> 31);
 }
 
-/// The same with 32-bit words only, as the shaders compute it.
-constexpr std::int32_t saturating_rounding_doubling_high_multiply_32bit(std::int32_t a,
-                                                                        std::int32_t b) {
-  constexpr std::int32_t kLowest = std::numeric_limits<std::int32_t>::min();
-  if (a == kLowest && b == kLowest) {
-    return std::numeric_limits<std::int32_t>::max();
-  }
-  return rounding_shift_right_ties_up(multiply_extended(a, b), 31);
+/// The same with 32-bit words only, as the shaders compute it. Precondition: b >= 0, as every
+/// multiplier of a scale is; then no product leaves the range and nothing has to be saturated.
+/// Bits 30 and 31 of the low word are the half and the lowest bit of the result.
+constexpr std::int32_t rounding_doubling_high_multiply_32bit(std::int32_t a, std::int32_t b) {
+  assert(b >= 0);
+  const WordPair product = multiply_extended(a, b);
+  return static_cast<std::int32_t>((product.high << 1) + (((product.low >> 30) + 1u) >> 1));
 }
 
 /// The nearest integer to x / 2^n, ties towards +infinity: (x + 2^(n-1)) >> n without the overflow

@@ -216,7 +216,9 @@ TEST(HighMultiply, EqualsGemmlowpAndExactDivision) {
       const std::int32_t result = saturating_rounding_doubling_high_multiply(a, b);
       ASSERT_EQ(result, gemmlowp::SaturatingRoundingDoublingHighMul(a, b)) << a << " * " << b;
       ASSERT_EQ(result, expected_high_multiply(a, b)) << a << " * " << b;
-      ASSERT_EQ(result, saturating_rounding_doubling_high_multiply_32bit(a, b)) << a << " * " << b;
+      if (b >= 0) {
+        ASSERT_EQ(result, rounding_doubling_high_multiply_32bit(a, b)) << a << " * " << b;
+      }
     }
   }
 }
@@ -229,8 +231,9 @@ TEST(HighMultiply, EqualsGemmlowpForRandomFactors) {
     const auto b = static_cast<std::int32_t>(bits);
     ASSERT_EQ(saturating_rounding_doubling_high_multiply(a, b),
               gemmlowp::SaturatingRoundingDoublingHighMul(a, b));
-    ASSERT_EQ(saturating_rounding_doubling_high_multiply(a, b),
-              saturating_rounding_doubling_high_multiply_32bit(a, b));
+    const std::int32_t not_negative = b & kHighest;
+    ASSERT_EQ(saturating_rounding_doubling_high_multiply(a, not_negative),
+              rounding_doubling_high_multiply_32bit(a, not_negative));
   }
 }
 

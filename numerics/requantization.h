@@ -78,30 +78,79 @@ constexpr std::int32_t scale_accumulator(std::int32_t accumulator, ChannelScale 
   return 0;
 }
 
-/// a + b, saturated to int32.
-constexpr std::int32_t saturating_add(std::int32_t a, std::int32_t b) {
-  return static_cast<std::int32_t>(
-      std::clamp<std::int64_t>(std::int64_t{a} + b, std::numeric_limits<std::int32_t>::min(),
-                               std::numeric_limits<std::int32_t>::max()));
+/// A scale of one of the integer roundings for accumulators that are known to be small: a single
+/// multiplication, sum and shift, whatever the rounding.
+///
+/// With s = max(shift, 0), n = max(-shift, 0) and y = floor(x * 2^s * multiplier / 2^30), all three
+/// roundings are one floor division of y. They divide more than once, but
+/// floor((floor(a) + k) / m) = floor((a + k) / m) for integers k and m > 0:
+///
+///   high multiply     floor((x * 2^s * multiplier + 2^30) / 2^31) = floor((y + 1) / 2)
+///   kSingle           floor((x * multiplier + 2^(30-shift)) / 2^(31-shift)) = floor((y + 2^n) /
+///   2^(n+1)) kDoubleTiesUp     floor((floor((y + 1) / 2) + h) / 2^n) = floor((y + 1 + 2h) /
+///   2^(n+1))
+///                     where h is half of 2^n, and 0 for n = 0
+///   kDoubleTiesAway   the same, less 1 before the second division if floor((y + 1) / 2) is
+///                     negative, which is when y + 1 is (and never for n = 0)
+///
+/// and y is the high word of (x * 2^(s+2)) * multiplier, as long as the first factor fits a word.
+struct NarrowScale {
+  std::int32_t multiplier;
+  std::int32_t left_shift;       // s + 2
+  std::int32_t addend;           // 2^n, 1 + 2h
+  std::int32_t negative_addend;  // -2 where negative numbers round away from zero, else 0
+  std::int32_t right_shift;      // n + 1
+};
+
+/// Whether scale_accumulator_narrow() is scale_accumulator() for all |accumulator| <= bound.
+constexpr bool is_narrow(ChannelScale scale, Rounding rounding, std::int64_t bound) {
+  // Keeps y + addend, |y| <= 2^30, within int32.
+  constexpr std::int32_t kLargestRightShift = 28;
+  constexpr std::int64_t kTwoToThe31 = std::int64_t{1} << 31;
+  const int left_shift = std::max(scale.shift, 0) + 2;
+  return rounding != Rounding::kFloat32TiesEven && scale.multiplier >= 0 &&
+         -scale.shift <= kLargestRightShift && bound < (kTwoToThe31 >> left_shift);
+}
+
+/// Precondition: is_narrow() for some bound.
+constexpr NarrowScale narrow_scale(ChannelScale scale, Rounding rounding) {
+  const int n = std::max(-scale.shift, 0);
+  const bool rounds_twice = rounding != Rounding::kSingle && n > 0;
+  return {.multiplier = scale.multiplier,
+          .left_shift = std::max(scale.shift, 0) + 2,
+          .addend = (1 << n) + (rounds_twice ? 1 : 0),
+          .negative_addend = rounds_twice && rounding == Rounding::kDoubleTiesAway ? -2 : 0,
+          .right_shift = n + 1};
+}
+
+constexpr std::int32_t scale_accumulator_narrow(std::int32_t accumulator, NarrowScale scale) {
+  const WordPair product =
+      multiply_extended(shift_left_modulo(accumulator, scale.left_shift), scale.multiplier);
+  const auto y = static_cast<std::int32_t>(product.high);
+  return (y + scale.addend + (((y + 1) >> 31) & scale.negative_addend)) >> scale.right_shift;
+}
+
+/// clamp(scaled + zero_point, minimum, maximum) without an overflow.
+constexpr std::int32_t clamp_output(std::int32_t scaled, std::int32_t zero_point,
+                                    std::int32_t minimum, std::int32_t maximum) {
+  return std::clamp(scaled, minimum - zero_point, maximum - zero_point) + zero_point;
 }
 
 /// The quantized output of one element.
 ///
-/// Saturating the sum costs nothing and keeps it defined; the engines' plain addition gives the
-/// same wherever it does not overflow.
+/// clamp(scaled + zero_point, min, max), written so that no sum overflows: adding the zero point to
+/// a value and to its bounds alike commutes with the clamp, and the bounds are small. The engines'
+/// plain addition gives the same wherever it does not overflow; XNNPACK, too, clamps before it adds
+/// the zero point, and even before it rounds: its bounds are integers, rounding is monotonic and
+/// leaves integers alone, so round(clamp(v)) = clamp(round(v)).
 ///
-/// XNNPACK clamps earlier: the float product to [activation_min - zero_point, activation_max -
-/// zero_point], then rounds, then adds the zero point. The result is the same. Its bounds are
-/// integers, rounding is monotonic and leaves integers alone, so round(clamp(v)) = clamp(round(v));
-/// and adding the zero point to value and bounds alike commutes with the clamp.
-///
-/// Precondition: activation_min <= activation_max.
+/// Precondition: activation_min <= activation_max; these and the zero point are 8-bit values.
 constexpr std::int32_t requantize(std::int32_t accumulator, ChannelScale scale, Rounding rounding,
                                   std::int32_t output_zero_point, std::int32_t activation_min,
                                   std::int32_t activation_max) {
   assert(activation_min <= activation_max);
-  const std::int32_t scaled = scale_accumulator(accumulator, scale, rounding);
-  return std::clamp(saturating_add(scaled, output_zero_point), activation_min, activation_max);
+  return clamp_output(scale_accumulator(accumulator, scale, rounding), output_zero_point,
+                      activation_min, activation_max);
 }
 
 }  // namespace lockstep::numerics

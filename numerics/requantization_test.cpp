@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <random>
 #include <vector>
 
 #include "numerics/effective_scale.h"
@@ -59,6 +61,61 @@ TEST(ScaleAccumulator, EveryRoundingIsWithinOneOfTheRealProduct) {
   }
 }
 
+constexpr Rounding kIntegerRoundings[] = {Rounding::kDoubleTiesUp, Rounding::kDoubleTiesAway,
+                                          Rounding::kSingle};
+
+TEST(NarrowScale, IsEveryIntegerRoundingOfSmallAccumulators) {
+  std::mt19937 random(29);
+  std::int64_t compared = 0;
+  for (const Rounding rounding : kIntegerRoundings) {
+    for (std::int32_t shift = -28; shift <= 28; ++shift) {
+      for (const std::int32_t multiplier : {0, 1 << 30, (1 << 30) + 1, 0x55555555, 0x7fffffff}) {
+        const ChannelScale scale{multiplier, shift};
+        const std::int64_t bound = (std::int64_t{1} << (29 - std::max(shift, 0))) - 1;
+        ASSERT_TRUE(is_narrow(scale, rounding, bound));
+        const NarrowScale narrow = narrow_scale(scale, rounding);
+        const auto expect_equal = [&](std::int64_t accumulator) {
+          const auto x = static_cast<std::int32_t>(accumulator);
+          ASSERT_EQ(scale_accumulator_narrow(x, narrow), scale_accumulator(x, scale, rounding))
+              << x << " * (" << multiplier << ", " << shift << ") " << rounding_name(rounding);
+          ++compared;
+        };
+        // Around zero lie the ties of every power of two; the ends are where words are full.
+        for (std::int64_t near = 0; near <= std::min<std::int64_t>(bound, 300); ++near) {
+          for (const std::int64_t accumulator : {near, -near, bound - near, near - bound}) {
+            expect_equal(accumulator);
+          }
+        }
+        for (std::int64_t power = 1; power < bound; power *= 2) {
+          for (const std::int64_t accumulator : {power - 1, power, power + 1}) {
+            expect_equal(std::min(accumulator, bound));
+            expect_equal(-std::min(accumulator, bound));
+          }
+        }
+        std::uniform_int_distribution<std::int64_t> anywhere(-bound, bound);
+        for (int i = 0; i < 200; ++i) {
+          expect_equal(anywhere(random));
+        }
+      }
+    }
+  }
+  EXPECT_GT(compared, 500'000);
+}
+
+TEST(NarrowScale, AppliesOnlyWhereNothingOverflows) {
+  for (const Rounding rounding : kIntegerRoundings) {
+    EXPECT_TRUE(is_narrow({1 << 30, 0}, rounding, (1 << 29) - 1));
+    EXPECT_FALSE(is_narrow({1 << 30, 0}, rounding, 1 << 29));
+    EXPECT_TRUE(is_narrow({1 << 30, 3}, rounding, (1 << 26) - 1));
+    EXPECT_FALSE(is_narrow({1 << 30, 3}, rounding, 1 << 26));
+    EXPECT_TRUE(is_narrow({1 << 30, -28}, rounding, 1000));
+    EXPECT_FALSE(is_narrow({1 << 30, -29}, rounding, 1000));
+    EXPECT_FALSE(is_narrow({-(1 << 30), 0}, rounding, 1000));
+    EXPECT_FALSE(is_narrow({1 << 30, 31}, rounding, 1));
+  }
+  EXPECT_FALSE(is_narrow({0x800000, -24}, Rounding::kFloat32TiesEven, 1000));
+}
+
 TEST(ChannelScale, FloatWordsAreTheFloatsMantissaAndExponent) {
   EXPECT_EQ(channel_scale_float32(0.75f), (ChannelScale{0xc00000, -24}));
   EXPECT_EQ(channel_scale(0.75, Rounding::kFloat32TiesEven), (ChannelScale{0xc00000, -24}));
@@ -105,13 +162,15 @@ TEST(ChannelScale, UsableScalesEndAtTwoToThe30) {
   EXPECT_FALSE(is_usable_scale(-0.001));
 }
 
-TEST(SaturatingAdd, StopsAtBothEndsOfInt32) {
-  EXPECT_EQ(saturating_add(kHighest, 1), kHighest);
-  EXPECT_EQ(saturating_add(kHighest, kHighest), kHighest);
-  EXPECT_EQ(saturating_add(kLowest, -1), kLowest);
-  EXPECT_EQ(saturating_add(kLowest, kLowest), kLowest);
-  EXPECT_EQ(saturating_add(kHighest, kLowest), -1);
-  EXPECT_EQ(saturating_add(-5, 3), -2);
+TEST(ClampOutput, ClampsTheSumWithoutOverflow) {
+  for (const std::int32_t scaled : {kLowest, kLowest + 1, -129, -128, -5, 0, 126, 127, kHighest}) {
+    for (const std::int32_t zero_point : {-128, -1, 0, 3, 127}) {
+      const std::int64_t sum = std::int64_t{scaled} + zero_point;
+      EXPECT_EQ(clamp_output(scaled, zero_point, -128, 127),
+                std::clamp<std::int64_t>(sum, -128, 127));
+      EXPECT_EQ(clamp_output(scaled, zero_point, -7, -7), -7);
+    }
+  }
 }
 
 TEST(Requantize, ExtremeAccumulatorsReachTheClampNotAnOverflow) {

@@ -1,5 +1,5 @@
 // CONV_2D and FULLY_CONNECTED as an implicit matrix product. Each invocation computes
-// kTilePositions output positions (pixels) x 4 output channels:
+// TILE_POSITIONS output positions (pixels) x TILE_CHANNELS output channels (4, 8 or 16):
 //   accumulator = folded_bias + sum x * w - weights_zero_point * sum x
 // over all taps, where a tap outside the image reads x = input_zero_point.
 //
@@ -7,46 +7,93 @@
 //   POINTWISE  1x1 without stride or padding: a step is 16 channels of the one tap; rows of the
 //              input are rows of a matrix.
 //   (neither)  a step is 16 channels of one tap; channels of a group are a multiple of 16, or
-//              there is one group (padding bytes meet weights of zero).
+//              there is one group (padding bytes meet weights that count as zero).
 //   WORDS      a step is four words, each 4 channels of some tap: for images of up to 4 channels,
 //              and for groups whose channels are a multiple of 4.
-// INT_DOT multiplies with OpSDot instead of unpacking bytes.
+// How products are summed is told by dot_product.glsl.
 //
-// With kRounding = kStoreAccumulators each output word becomes four, one for each channel.
+// TEXEL_BUFFERS: input and weights are read through uniform texel buffers. On drivers that compile
+// for a processor's vector unit these cost a third of what storage buffers do.
 //
-// Weights: uvec4 [group][step][block of 4 output channels][channel in block], zeros behind the
-// channels. Channel parameters: uvec4 (folded_bias, multiplier, shift, weights_zero_point).
+// With kEnd = kStoreAccumulators each output word becomes four, one for each channel.
+//
+// With kAddition the outputs are left operands of an ADD, whose right operand lies like the output;
+// what is stored is the sum. The right operand is always read through a texel buffer, so that no
+// form needs more than the four storage buffers that every device has.
+//
+// Weights: uvec4 [group][step][block of TILE_CHANNELS output channels][channel in block].
+// Channel parameters: uvec4 (folded_bias, multiplier, shift, weights_zero_point); the folded bias
+// and the domain of weights and their zero points are those of the form. Behind the last channel's
+// come the three uvec4 of load_addition().
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
-#ifdef INT_DOT
+#if defined(INT_DOT) || defined(INT_DOT_SATURATING)
 #extension GL_EXT_spirv_intrinsics : require
 #endif
 
+#include "addition.glsl"
+#include "division.glsl"
+#include "dot_product.glsl"
 #include "invocation.glsl"
 #include "packing.glsl"
 #include "requantization.glsl"
 
-layout(constant_id = 1) const uint kRounding = 0;
+// A rounding, one + kNarrow, or kStoreAccumulators.
+layout(constant_id = 1) const uint kEnd = 0;
 layout(constant_id = 2) const bool kAsymmetricWeights = false;
+// The arithmetic of an ADD, or kNoAddition; how its scales end.
+layout(constant_id = 3) const uint kAddition = 2;
+layout(constant_id = 4) const uint kAdditionEnd = 0;
 
 const int kTilePositions = TILE_POSITIONS;
+const int kTileChannels = TILE_CHANNELS;
+const int kTileWords = kTileChannels / 4;
 
+#ifdef TEXEL_BUFFERS
+layout(binding = 0) uniform usamplerBuffer input_texels;
+layout(binding = 1) uniform usamplerBuffer weights_texels;
 #ifdef WORDS
-#define INPUT_UNIT uint
+uint load_input(uint index) { return texelFetch(input_texels, int(index)).x; }
 #else
-#define INPUT_UNIT uvec4
+uvec4 load_input(uint index) { return texelFetch(input_texels, int(index)); }
+#endif
+uvec4 load_weights(uint index) { return texelFetch(weights_texels, int(index)); }
+layout(binding = 2) uniform usamplerBuffer parameter_texels;
+uvec4 load_parameters(uint index) { return texelFetch(parameter_texels, int(index)); }
+#else
+#ifdef WORDS
+layout(std430, binding = 0) readonly buffer Input { uint input_data[]; };
+uint load_input(uint index) { return input_data[index]; }
+#else
+layout(std430, binding = 0) readonly buffer Input { uvec4 input_data[]; };
+uvec4 load_input(uint index) { return input_data[index]; }
+#endif
+layout(std430, binding = 1) readonly buffer Weights { uvec4 weights_data[]; };
+uvec4 load_weights(uint index) { return weights_data[index]; }
+layout(std430, binding = 2) readonly buffer ChannelParameters { uvec4 channel_parameters[]; };
+uvec4 load_parameters(uint index) { return channel_parameters[index]; }
 #endif
 
-layout(std430, binding = 0) readonly buffer Input { INPUT_UNIT input_data[]; };
-layout(std430, binding = 1) readonly buffer Weights { uvec4 weights[]; };
-layout(std430, binding = 2) readonly buffer ChannelParameters { uvec4 channel_parameters[]; };
-layout(std430, binding = 3) writeonly buffer Output { uint output_words[]; };
+// Where nothing is added, anything is bound.
+layout(binding = 3) uniform usamplerBuffer right_texels;
+uint load_right(uint index) { return texelFetch(right_texels, int(index)).x; }
 
-// Units of the input are what INPUT_UNIT says.
+// Four channels a word; or, as accumulators, four channels a uvec4.
+#if TILE_CHANNELS == 4
+#define TILE_WORDS uint
+#elif TILE_CHANNELS == 8
+#define TILE_WORDS uvec2
+#else
+#define TILE_WORDS uvec4
+#endif
+layout(std430, binding = 4) writeonly buffer Output { TILE_WORDS output_tiles[]; };
+layout(std430, binding = 4) writeonly buffer OutputAccumulators { uvec4 output_accumulators[]; };
+
+// Units of the input are what load_input() returns.
 layout(push_constant) uniform Shape {
   uint positions;             // batch * output_height * output_width
-  uint channel_blocks;        // of 4 output channels, over all groups
+  uint channel_blocks;        // of TILE_CHANNELS output channels, over all groups
   uint blocks_per_group;
   uint input_stride;          // input units from one pixel to the next
   uint output_stride;         // words of four channels from one output pixel to the next
@@ -69,61 +116,115 @@ layout(push_constant) uniform Shape {
   int output_zero_point;
   int activation_min;
   int activation_max;
+  // For divide().
+  uint channel_blocks_multiplier;
+  uint blocks_per_group_multiplier;
+  uint output_width_multiplier;
+  uint output_height_multiplier;
 };
 
-#ifdef INT_DOT
-// OpSDot over words that hold four 8-bit integers (packed vector format 0).
-spirv_instruction(extensions = ["SPV_KHR_integer_dot_product"], capabilities = [6019, 6018],
-                  id = 4450)
-int dot_4x8(uint a, uint b, spirv_literal int packed_vector_format);
+// What an invocation adds up. Not a global: some compilers keep those in memory.
+struct TileSums {
+  int accumulators[kTilePositions * kTileChannels];
+#ifdef FLOAT32
+  float partial[kTilePositions * kTileChannels];
+  uint pending_terms;  // in each of them
+#endif
+#ifdef PACKED_PRODUCTS
+  int inputs[kTilePositions];
+#endif
+};
+
+TileSums no_sums() {
+  TileSums sums;
+  [[unroll]] for (int i = 0; i < kTilePositions * kTileChannels; ++i) {
+    sums.accumulators[i] = 0;
+#ifdef FLOAT32
+    sums.partial[i] = 0.0;
+#endif
+  }
+#ifdef FLOAT32
+  sums.pending_terms = 0u;
+#endif
+#ifdef PACKED_PRODUCTS
+  [[unroll]] for (int p = 0; p < kTilePositions; ++p) {
+    sums.inputs[p] = 0;
+  }
+#endif
+  return sums;
+}
+
+#ifdef FLOAT32
+void flush_partial_sums(inout TileSums sums) {
+  [[unroll]] for (int i = 0; i < kTilePositions * kTileChannels; ++i) {
+    sums.accumulators[i] += int(sums.partial[i]);
+    sums.partial[i] = 0.0;
+  }
+  sums.pending_terms = 0u;
+}
 #endif
 
-int accumulators[kTilePositions * 4];
-int input_sums[kTilePositions];
-
-void accumulate(uvec4 x[kTilePositions], uint weights_index) {
-  uvec4 w[4];
-  [[unroll]] for (int c = 0; c < 4; ++c) {
-    w[c] = weights[weights_index + uint(c)];
+// One step for the whole tile. weights_excess: what the stored weights of a channel are too large
+// by, 0 to 255.
+void accumulate(inout TileSums sums, uvec4 x[kTilePositions], uint weights_index,
+                int weights_excess[kTileChannels]) {
+  uvec4 w[kTileChannels];
+  [[unroll]] for (int c = 0; c < kTileChannels; ++c) {
+    w[c] = load_weights(weights_index + uint(c));
   }
-#ifdef INT_DOT
+#ifdef PACKED_PRODUCTS
   [[unroll]] for (int p = 0; p < kTilePositions; ++p) {
-    [[unroll]] for (int c = 0; c < 4; ++c) {
-      accumulators[4 * p + c] += dot_4x8(x[p].x, w[c].x, 0) + dot_4x8(x[p].y, w[c].y, 0) +
-                                 dot_4x8(x[p].z, w[c].z, 0) + dot_4x8(x[p].w, w[c].w, 0);
+    [[unroll]] for (int c = 0; c < kTileChannels; ++c) {
+      int i = kTileChannels * p + c;
+      sums.accumulators[i] = add_dot_16x8(x[p], w[c], sums.accumulators[i]);
     }
     if (kAsymmetricWeights) {
-      const uint kOnes = 0x01010101u;
-      input_sums[p] += dot_4x8(x[p].x, kOnes, 0) + dot_4x8(x[p].y, kOnes, 0) +
-                       dot_4x8(x[p].z, kOnes, 0) + dot_4x8(x[p].w, kOnes, 0);
+      sums.inputs[p] = add_dot_16x8(x[p], uvec4(0x01010101u), sums.inputs[p]);
     }
   }
 #else
+  // The mask tells the compiler what is known anyway: that factors fit 16 bits.
+  int excess[kTileChannels];
+  [[unroll]] for (int c = 0; c < kTileChannels; ++c) {
+    excess[c] = select(kAsymmetricWeights, weights_excess[c] & 0xff, 128);
+  }
   [[unroll]] for (int word = 0; word < 4; ++word) {
     [[unroll]] for (int lane = 0; lane < 4; ++lane) {
-      int w_byte[4];
-      [[unroll]] for (int c = 0; c < 4; ++c) {
-        w_byte[c] = unpack(w[c][word], lane);
+      FACTOR w_factor[kTileChannels];
+      [[unroll]] for (int c = 0; c < kTileChannels; ++c) {
+        w_factor[c] = FACTOR(unpack_unsigned(w[c][word], lane) - excess[c]);
       }
       [[unroll]] for (int p = 0; p < kTilePositions; ++p) {
-        int x_byte = unpack(x[p][word], lane);
-        [[unroll]] for (int c = 0; c < 4; ++c) {
-          accumulators[4 * p + c] += x_byte * w_byte[c];
-        }
-        if (kAsymmetricWeights) {
-          input_sums[p] += x_byte;
+        FACTOR x_factor = FACTOR(unpack_unsigned(x[p][word] ^ kToUnsigned, lane));
+        [[unroll]] for (int c = 0; c < kTileChannels; ++c) {
+#ifdef FLOAT32
+          sums.partial[kTileChannels * p + c] += x_factor * w_factor[c];
+#else
+          sums.accumulators[kTileChannels * p + c] += x_factor * w_factor[c];
+#endif
         }
       }
     }
   }
+#ifdef FLOAT32
+  sums.pending_terms += 16u;
+  if (sums.pending_terms == kExactTerms) {
+    flush_partial_sums(sums);
+  }
+#endif
 #endif
 }
 
 // The bytes of a 16-byte unit that hold channels, of which `channels` are left. Padding bytes meet
-// zero weights, but must not enter the sum of x.
-uvec4 channel_mask(int channels) {
-  return uvec4(byte_mask(channels), byte_mask(channels - 4), byte_mask(channels - 8),
+// weights that count as zero, but must not enter the sum of x.
+uvec4 mask_channels(uvec4 x, int channels) {
+#ifdef PACKED_PRODUCTS
+  if (kAsymmetricWeights) {
+    x &= uvec4(byte_mask(channels), byte_mask(channels - 4), byte_mask(channels - 8),
                byte_mask(channels - 12));
+  }
+#endif
+  return x;
 }
 
 #ifndef POINTWISE
@@ -142,24 +243,34 @@ bool tap_is_inside(int p, int tap_y, int tap_x, out uint pixel) {
 }
 #endif
 
+Addition load_addition() {
+  uint first = channel_blocks * uint(kTileChannels);
+  ivec4 operands = ivec4(load_parameters(first));    // zero points, left shift
+  ivec4 scales = ivec4(load_parameters(first + 1u));  // multiplier and shift, left then right
+  ivec4 sum = ivec4(load_parameters(first + 2u));     // multiplier, shift, bounds
+  return Addition(operands.x, operands.y, operands.z, channel_end(scales.x, scales.y, kAdditionEnd),
+                  channel_end(scales.z, scales.w, kAdditionEnd),
+                  channel_end(sum.x, sum.y, kAdditionEnd), operands.w, sum.z, sum.w);
+}
+
 void main() {
   uint index = invocation_index();
-  uint tile = index / channel_blocks;
+  uint tile = divide(index, channel_blocks, channel_blocks_multiplier);
   uint block = index - tile * channel_blocks;
   uint first_position = tile * uint(kTilePositions);
   if (first_position >= positions) {
     return;
   }
-  uint group = block / blocks_per_group;
-  uint step_weights = blocks_per_group * 4u;
-  uint weights_index = group * steps * step_weights + (block - group * blocks_per_group) * 4u;
-
-  [[unroll]] for (int i = 0; i < kTilePositions * 4; ++i) {
-    accumulators[i] = 0;
+  uint group = divide(block, blocks_per_group, blocks_per_group_multiplier);
+  uint step_weights = blocks_per_group * uint(kTileChannels);
+  uint weights_index =
+      group * steps * step_weights + (block - group * blocks_per_group) * uint(kTileChannels);
+  uint first_channel = block * uint(kTileChannels);
+  int weights_excess[kTileChannels];
+  [[unroll]] for (int c = 0; c < kTileChannels; ++c) {
+    weights_excess[c] = int(load_parameters(first_channel + uint(c)).w);
   }
-  [[unroll]] for (int p = 0; p < kTilePositions; ++p) {
-    input_sums[p] = 0;
-  }
+  TileSums sums = no_sums();
 
   // Positions past the end repeat the last one; their results are not stored.
 #ifdef POINTWISE
@@ -168,24 +279,20 @@ void main() {
     row[p] = min(first_position + uint(p), positions - 1u) * input_stride;
   }
   for (uint s = 0u; s < steps; ++s) {
-    uvec4 mask = channel_mask(int(group_channels) - int(16u * s));
     uvec4 x[kTilePositions];
     [[unroll]] for (int p = 0; p < kTilePositions; ++p) {
-      x[p] = input_data[row[p] + s];
-      if (kAsymmetricWeights) {
-        x[p] &= mask;
-      }
+      x[p] = mask_channels(load_input(row[p] + s), int(group_channels) - int(16u * s));
     }
-    accumulate(x, weights_index);
+    accumulate(sums, x, weights_index, weights_excess);
     weights_index += step_weights;
   }
 #else
   [[unroll]] for (int p = 0; p < kTilePositions; ++p) {
-    int position = int(min(first_position + uint(p), positions - 1u));
-    int output_row = position / output_width;
-    int image = output_row / output_height;
+    uint position = min(first_position + uint(p), positions - 1u);
+    int output_row = int(divide(position, uint(output_width), output_width_multiplier));
+    int image = int(divide(uint(output_row), uint(output_height), output_height_multiplier));
     first_y[p] = (output_row - image * output_height) * stride_height - padding_top;
-    first_x[p] = (position - output_row * output_width) * stride_width - padding_left;
+    first_x[p] = (int(position) - output_row * output_width) * stride_width - padding_left;
     first_pixel[p] = image * input_height * input_width;
   }
   uint group_offset = group * group_units;
@@ -196,17 +303,21 @@ void main() {
   for (uint s = 0u; s < steps; ++s) {
     uvec4 x[kTilePositions];
     [[unroll]] for (int word = 0; word < 4; ++word) {
-      // The last step's words behind the last tap meet zero weights.
+#ifdef PACKED_PRODUCTS
+      // The last step's words behind the last tap meet weights that count as zero.
       uint mask =
           select(tap_y < kernel_height, byte_mask(int(group_channels) - int(4u * unit)), 0u);
+#endif
       [[unroll]] for (int p = 0; p < kTilePositions; ++p) {
         uint pixel;
         bool inside = tap_is_inside(p, tap_y, tap_x, pixel);
-        uint value = input_data[pixel * input_stride + group_offset + unit];
+        uint value = load_input(pixel * input_stride + group_offset + unit);
         x[p][word] = select(inside, value, input_zero_point_word);
+#ifdef PACKED_PRODUCTS
         if (kAsymmetricWeights) {
           x[p][word] &= mask;
         }
+#endif
       }
       ++unit;
       bool next_tap = unit == group_units;
@@ -216,7 +327,7 @@ void main() {
       tap_x = select(next_row, 0, tap_x);
       tap_y += int(next_row);
     }
-    accumulate(x, weights_index);
+    accumulate(sums, x, weights_index, weights_excess);
     weights_index += step_weights;
   }
 #else
@@ -230,16 +341,13 @@ void main() {
         first_unit[p] = pixel * input_stride + group_offset;
       }
       for (uint unit = 0u; unit < group_units; ++unit) {
-        uvec4 mask = channel_mask(int(group_channels) - int(16u * unit));
         uvec4 x[kTilePositions];
         [[unroll]] for (int p = 0; p < kTilePositions; ++p) {
-          uvec4 value = input_data[first_unit[p] + unit];
-          x[p] = mix(uvec4(input_zero_point_word), value, bvec4(inside[p]));
-          if (kAsymmetricWeights) {
-            x[p] &= mask;
-          }
+          uvec4 value = load_input(first_unit[p] + unit);
+          value = mix(uvec4(input_zero_point_word), value, bvec4(inside[p]));
+          x[p] = mask_channels(value, int(group_channels) - int(16u * unit));
         }
-        accumulate(x, weights_index);
+        accumulate(sums, x, weights_index, weights_excess);
         weights_index += step_weights;
       }
     }
@@ -247,35 +355,61 @@ void main() {
 #endif
 #endif
 
-  uvec4 parameters[4];
-  [[unroll]] for (int c = 0; c < 4; ++c) {
-    parameters[c] = channel_parameters[block * 4u + uint(c)];
+#ifdef FLOAT32
+  flush_partial_sums(sums);
+#endif
+  uvec4 parameters[kTileChannels];
+  ChannelEnd ends[kTileChannels];
+  [[unroll]] for (int c = 0; c < kTileChannels; ++c) {
+    parameters[c] = load_parameters(first_channel + uint(c));
+    ends[c] = channel_end(int(parameters[c].y), int(parameters[c].z), kEnd);
+  }
+  Addition addition;
+  if (kAddition != kNoAddition) {
+    addition = load_addition();
   }
   [[unroll]] for (int p = 0; p < kTilePositions; ++p) {
-    ivec4 sums;
-    [[unroll]] for (int c = 0; c < 4; ++c) {
-      sums[c] = accumulators[4 * p + c] + int(parameters[c].x);
+    int totals[kTileChannels];
+    [[unroll]] for (int c = 0; c < kTileChannels; ++c) {
+      totals[c] = sums.accumulators[kTileChannels * p + c] + int(parameters[c].x);
+#ifdef PACKED_PRODUCTS
       if (kAsymmetricWeights) {
-        sums[c] -= int(parameters[c].w) * input_sums[p];
+        totals[c] -= int(parameters[c].w) * sums.inputs[p];
       }
+#endif
     }
     uint position = first_position + uint(p);
-    uint output_index = position * output_stride + block;
-    if (kRounding == kStoreAccumulators) {
+    uint first_word = min(position, positions - 1u) * output_stride + block * uint(kTileWords);
+    if (kEnd == kStoreAccumulators) {
       if (position < positions) {
-        [[unroll]] for (int c = 0; c < 4; ++c) {
-          output_words[4u * output_index + uint(c)] = uint(sums[c]);
+        [[unroll]] for (int word = 0; word < kTileWords; ++word) {
+          output_accumulators[first_word + uint(word)] = uvec4(
+              totals[4 * word], totals[4 * word + 1], totals[4 * word + 2], totals[4 * word + 3]);
         }
       }
     } else {
-      uint word = 0u;
-      [[unroll]] for (int c = 0; c < 4; ++c) {
-        int value = requantize(sums[c], int(parameters[c].y), int(parameters[c].z), kRounding,
-                               output_zero_point, activation_min, activation_max);
-        word |= pack(value, c);
+      TILE_WORDS words = TILE_WORDS(0u);
+      uint right[kTileWords];
+      if (kAddition != kNoAddition) {
+        [[unroll]] for (int word = 0; word < kTileWords; ++word) {
+          right[word] = load_right(first_word + uint(word));
+        }
+      }
+      [[unroll]] for (int c = 0; c < kTileChannels; ++c) {
+        int value = requantize(totals[c], ends[c], kEnd, output_zero_point, activation_min,
+                               activation_max);
+        if (kAddition != kNoAddition) {
+          value = add_quantized(value, unpack(right[c / 4], c % 4), addition, kAddition,
+                                kAdditionEnd);
+        }
+#if TILE_CHANNELS == 4
+        words |= pack(value, c);
+#else
+        words[c / 4] |= pack(value, c % 4);
+#endif
       }
       if (position < positions) {
-        output_words[output_index] = word;
+        output_tiles[first_word / uint(kTileWords)] = words;
       }
     }
   }

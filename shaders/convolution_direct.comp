@@ -4,7 +4,7 @@
 // output word, byte by byte. For the shapes that the faster kernels leave over; a depthwise
 // convolution is the case of one input channel a group.
 //
-// With kRounding = kStoreAccumulators each output word becomes four, one for each channel.
+// With kEnd = kStoreAccumulators each output word becomes four, one for each channel.
 //
 // Weights: bytes [output channel][kernel_height][kernel_width][group_channels] packed into words.
 // Channel parameters: uvec4 (bias, multiplier, shift, weights_zero_point).
@@ -15,7 +15,7 @@
 #include "packing.glsl"
 #include "requantization.glsl"
 
-layout(constant_id = 1) const uint kRounding = 0;
+layout(constant_id = 1) const uint kEnd = 0;
 
 layout(std430, binding = 0) readonly buffer Input { uint input_words[]; };
 layout(std430, binding = 1) readonly buffer Weights { uint weights[]; };
@@ -86,15 +86,15 @@ void main() {
         weights_byte += group_channels;
       }
     }
-    if (kRounding == kStoreAccumulators) {
+    if (kEnd == kStoreAccumulators) {
       output_words[4u * output_index + uint(lane)] = uint(accumulator);
     } else {
-      word |= pack(requantize(accumulator, int(parameters.y), int(parameters.z), kRounding,
+      word |= pack(requantize(accumulator, int(parameters.y), int(parameters.z), kEnd,
                               output_zero_point, activation_min, activation_max),
                    lane);
     }
   }
-  if (kRounding != kStoreAccumulators) {
+  if (kEnd != kStoreAccumulators) {
     output_words[output_index] = word;
   }
 }

@@ -4,12 +4,11 @@
 
 #include "word_arithmetic.glsl"
 
-const int kLowestInt = int(0x80000000u);
-const int kHighestInt = 0x7fffffff;
-
-int saturating_rounding_doubling_high_multiply(int a, int b) {
-  bool overflows = ((a ^ kLowestInt) | (b ^ kLowestInt)) == 0;
-  return select(overflows, kHighestInt, rounding_shift_right_ties_up(multiply_extended(a, b), 31));
+// The nearest integer to a * b / 2^31, ties up. Precondition: b >= 0, as all multipliers of scales
+// are: then the result fits. Bits 30 and 31 of the low word are the half and the lowest bit.
+int rounding_doubling_high_multiply(int a, int b) {
+  WordPair product = multiply_extended(a, b);
+  return int((product.high << 1) + (((product.low >> 30) + 1u) >> 1));
 }
 
 // Precondition: 0 <= n <= 31. The highest bit that is lost, bit n - 1 of x, is bit n of 2 * x; for
@@ -24,15 +23,14 @@ int rounding_shift_right_ties_away_from_zero(int x, int n) {
   return (x >> n) + int(remainder > threshold);
 }
 
+// Precondition of both: -31 <= shift <= 31, multiplier >= 0.
 int multiply_double_ties_up(int x, int multiplier, int shift) {
-  int high = saturating_rounding_doubling_high_multiply(shift_left_modulo(x, max(shift, 0)),
-                                                        multiplier);
+  int high = rounding_doubling_high_multiply(x << max(shift, 0), multiplier);
   return rounding_shift_right_ties_up(high, max(-shift, 0));
 }
 
 int multiply_double_ties_away(int x, int multiplier, int shift) {
-  int high = saturating_rounding_doubling_high_multiply(shift_left_modulo(x, max(shift, 0)),
-                                                        multiplier);
+  int high = rounding_doubling_high_multiply(x << max(shift, 0), multiplier);
   return rounding_shift_right_ties_away_from_zero(high, max(-shift, 0));
 }
 

@@ -1,4 +1,4 @@
-// Computes no operator: applies scale_accumulator to arrays, so that a test can compare what a
+// Computes no operator: applies a rounding (or one + kNarrow) to arrays, so that a test can compare what a
 // device makes of the shaders' arithmetic with numerics/, at ties and extremes that no network
 // reaches.
 #version 450
@@ -7,7 +7,7 @@
 #include "invocation.glsl"
 #include "requantization.glsl"
 
-layout(constant_id = 1) const uint kRounding = 0;
+layout(constant_id = 1) const uint kEnd = 0;
 
 layout(std430, binding = 0) readonly buffer Accumulators { uint accumulators[]; };
 layout(std430, binding = 1) readonly buffer Scales { uvec2 scales[]; };  // multiplier, shift
@@ -20,6 +20,6 @@ void main() {
   if (index >= count) {
     return;
   }
-  results[index] = uint(scale_accumulator(int(accumulators[index]), int(scales[index].x),
-                                          int(scales[index].y), kRounding));
+  ChannelEnd end = channel_end(int(scales[index].x), int(scales[index].y), kEnd);
+  results[index] = uint(scale_accumulator(int(accumulators[index]), end, kEnd));
 }

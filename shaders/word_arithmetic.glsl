@@ -34,8 +34,6 @@ uint select(bool condition, uint if_true, uint if_false) {
 
 uint magnitude(int value) { return select(value < 0, 0u - uint(value), uint(value)); }
 
-int shift_left_modulo(int value, int n) { return select(n > 31, 0, value << (n & 31)); }
-
 // The low word of (value + 2^(n-1)) >> n for a signed pair. Precondition: 1 <= n <= 63.
 int rounding_shift_right_ties_up(WordPair value, int n) {
   bool within_low = n < 32;

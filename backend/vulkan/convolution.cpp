@@ -1,6 +1,11 @@
 // CONV_2D and FULLY_CONNECTED: which variant computes a shape, and how its weights are packed.
 #include <algorithm>
 
+#include "backend/vulkan/convolution_cooperative_matrix.h"
+#include "backend/vulkan/convolution_gemv.h"
+#include "backend/vulkan/convolution_image.h"
+#include "backend/vulkan/convolution_parameters.h"
+#include "backend/vulkan/convolution_staged.h"
 #include "backend/vulkan/dispatch_building.h"
 #include "backend/vulkan/kernel.h"
 
@@ -34,20 +39,6 @@ std::string_view shader_name(Variant variant) {
   return "convolution_direct";
 }
 
-// The output has as many rows, which int32 counts: see check_tensor().
-uint32_t positions_of(const LoweredConvolution& op) {
-  return static_cast<uint32_t>(op.output_extent.batch * op.output_extent.height *
-                               op.output_extent.width);
-}
-
-bool is_matrix_product(const LoweredConvolution& op) {
-  const graph::Window2d& window = op.window;
-  return op.groups == 1 && window.kernel_height == 1 && window.kernel_width == 1 &&
-         window.stride_height == 1 && window.stride_width == 1 && window.padding_top == 0 &&
-         window.padding_left == 0 && op.input_extent.height == op.output_extent.height &&
-         op.input_extent.width == op.output_extent.width;
-}
-
 // Every variant that computes the operator, best first. A group must begin and end with what a
 // variant loads (units, words) and stores (words).
 std::vector<Variant> applicable_variants(const LoweredConvolution& op) {
@@ -75,49 +66,66 @@ std::vector<Variant> applicable_variants(const LoweredConvolution& op) {
   return variants;
 }
 
+// How products are summed: see dot_product.glsl.
+enum class Form : uint8_t { kInteger, kTexel, kTexelWide, kFloat32, kIntDot, kIntDotSaturating };
+
+std::string_view form_suffix(Form form) {
+  switch (form) {
+    case Form::kTexel:
+      return "_texel";
+    case Form::kTexelWide:
+      return "_texel_wide";
+    case Form::kFloat32:
+      return "_float32";
+    case Form::kIntDot:
+      return "_int_dot";
+    case Form::kIntDotSaturating:
+      return "_int_dot_saturating";
+    case Form::kInteger:
+      break;
+  }
+  return "";
+}
+
+constexpr bool packs_products(Form form) {
+  return form == Form::kIntDot || form == Form::kIntDotSaturating;
+}
+constexpr bool reads_texels(Form form) { return form == Form::kTexel || form == Form::kTexelWide; }
+
 // A variant as shaders/CMakeLists.txt compiles it.
 struct Kernel {
   Variant variant;
-  bool uses_integer_dot_product = false;
+  Form form = Form::kInteger;
 
-  std::string name() const {
-    return fmt::format("{}{}", shader_name(variant), uses_integer_dot_product ? "_int_dot" : "");
+  std::string name() const { return fmt::format("{}{}", shader_name(variant), form_suffix(form)); }
+  int32_t tile_positions() const {
+    return variant == Variant::kRow ? 1 : form == Form::kTexelWide ? 8 : 4;
   }
+  int32_t tile_channels() const { return form == Form::kTexelWide ? 8 : 4; }
 };
 
-// How the fast variants walk through the taps: see convolution.comp.
-struct Steps {
-  int32_t unit_bytes;    // what one load of the input brings
-  int32_t group_units;   // loads for one tap of one group
-  int64_t count;         // steps of 16 bytes over all taps
-  int32_t group_blocks;  // blocks of 4 output channels in a group
-
-  int64_t weights_bytes(int32_t groups) const {
-    return groups * count * group_blocks * kWordBytes * kUnitBytes;
-  }
-};
-
-Steps steps_of(const LoweredConvolution& op, Variant variant) {
+Steps steps_of(const LoweredConvolution& op, const Kernel& kernel) {
   const int64_t taps = int64_t{op.window.kernel_height} * op.window.kernel_width;
   const int32_t group_channels = op.input_extent.channels / op.groups;
   Steps steps{};
-  steps.unit_bytes = variant == Variant::kWords ? kWordBytes : kUnitBytes;
+  steps.unit_bytes = kernel.variant == Variant::kWords ? kWordBytes : kUnitBytes;
   steps.group_units = divide_up(group_channels, steps.unit_bytes);
   steps.count = divide_up(taps * steps.group_units * steps.unit_bytes, int64_t{kUnitBytes});
-  steps.group_blocks = divide_up(op.output_extent.channels / op.groups, kWordBytes);
+  steps.tile_channels = kernel.tile_channels();
+  steps.group_blocks = divide_up(op.output_extent.channels / op.groups, steps.tile_channels);
   return steps;
 }
 
 // Of one invocation; see Alternative.
-int64_t loop_iterations(const LoweredConvolution& op, Variant variant) {
+int64_t loop_iterations(const LoweredConvolution& op, const Kernel& kernel) {
   const int64_t rows = op.window.kernel_height;
   const int64_t taps = rows * op.window.kernel_width;
   const int64_t group_channels = op.input_extent.channels / op.groups;
-  switch (variant) {
+  switch (kernel.variant) {
     case Variant::kRow:
     case Variant::kPointwise:
     case Variant::kWords:
-      return steps_of(op, variant).count;
+      return steps_of(op, kernel).count;
     case Variant::kUnits:
       return rows + taps * (1 + divide_up(group_channels, int64_t{kUnitBytes}));
     case Variant::kDirect:
@@ -126,71 +134,95 @@ int64_t loop_iterations(const LoweredConvolution& op, Variant variant) {
   return kWordBytes * (1 + rows + taps * (1 + group_channels));
 }
 
+bool is_cpu_like(const Capabilities& capabilities) {
+  return capabilities.device_class == DeviceClass::kCpuLike;
+}
+
+// Whether a form's own conditions hold, the variant being applicable.
+bool form_fits(const PlanContext& context, const LoweredConvolution& op, const Kernel& kernel) {
+  const Capabilities& capabilities = context.capabilities;
+  const Steps steps = steps_of(op, kernel);
+  if (packs_products(kernel.form) && !capabilities.integer_dot_product) {
+    return false;
+  }
+  // OpSDotAccSat must not saturate: |x * w| <= 2^14.
+  constexpr int64_t kMostTerms = (int64_t{1} << 31) >> 14;
+  if (kernel.form == Form::kIntDotSaturating && steps.count * kUnitBytes >= kMostTerms) {
+    return false;
+  }
+  if (reads_texels(kernel.form)) {
+    const int64_t input_texels = context.layout(op.input).bytes() / steps.unit_bytes;
+    const int64_t weights_texels = steps.weights_bytes(op.groups) / kUnitBytes;
+    if (std::max(input_texels, weights_texels) > capabilities.max_texel_buffer_elements) {
+      return false;
+    }
+  }
+  // The accumulators of a wide tile would not fit a GPU's registers, and take a compiler for narrow
+  // vector units many seconds.
+  constexpr uint32_t kWideVectorUnit = 8;
+  if (kernel.form == Form::kTexelWide &&
+      !(is_cpu_like(capabilities) && capabilities.subgroup_size >= kWideVectorUnit)) {
+    return false;
+  }
+  // Whole tiles of a group are stored, and padding at the end of a row takes up to a unit.
+  return kernel.tile_channels() == kWordBytes ||
+         (op.groups == 1 ? op.output_extent.channels > kWordBytes
+                         : op.output_extent.channels / op.groups % kernel.tile_channels() == 0);
+}
+
+// Best first.
+std::vector<Form> forms_by_preference(const Capabilities& capabilities) {
+  if (!is_cpu_like(capabilities)) {
+    return {Form::kIntDot, Form::kInteger,          Form::kFloat32,
+            Form::kTexel,  Form::kIntDotSaturating, Form::kTexelWide};
+  }
+  return {Form::kTexelWide, Form::kTexel,  Form::kInteger,
+          Form::kFloat32,   Form::kIntDot, Form::kIntDotSaturating};
+}
+
 std::vector<Kernel> applicable_kernels(const PlanContext& context, const LoweredConvolution& op) {
   std::vector<Kernel> kernels;
   for (const Variant variant : applicable_variants(op)) {
-    if (variant != Variant::kDirect && context.capabilities.integer_dot_product) {
-      kernels.push_back({variant, true});
+    if (variant == Variant::kDirect) {
+      kernels.push_back({variant});
+      continue;
     }
-    kernels.push_back({variant, false});
+    for (const Form form : forms_by_preference(context.capabilities)) {
+      const Kernel kernel{variant, form};
+      const bool exists = variant != Variant::kRow || form != Form::kTexelWide;
+      if (exists && form_fits(context, op, kernel)) {
+        kernels.push_back(kernel);
+      }
+    }
   }
   return kernels;
 }
 
-// uvec4 [group][step][block of 4 output channels][channel in block], zeros in between.
-std::vector<int8_t> pack_weights(const LoweredConvolution& op, const Steps& steps) {
-  const int32_t taps = op.window.kernel_height * op.window.kernel_width;
-  const int32_t group_channels = op.input_extent.channels / op.groups;
-  const int32_t group_outputs = op.output_extent.channels / op.groups;
-  const auto step_bytes = static_cast<size_t>(steps.group_blocks) * kWordBytes * kUnitBytes;
-  std::vector<int8_t> packed(static_cast<size_t>(steps.weights_bytes(op.groups)));
-  auto weight = op.weights.begin();
-  for (int32_t output = 0; output < op.output_extent.channels; ++output) {
-    const auto first_step = static_cast<size_t>(output / group_outputs * steps.count);
-    const auto channel_bytes = static_cast<size_t>(output % group_outputs) * kUnitBytes;
-    for (int32_t tap = 0; tap < taps; ++tap) {
-      for (int32_t channel = 0; channel < group_channels; ++channel) {
-        const int32_t place = tap * steps.group_units * steps.unit_bytes + channel;
-        const size_t step = first_step + static_cast<size_t>(place / kUnitBytes);
-        packed[step * step_bytes + channel_bytes + static_cast<size_t>(place % kUnitBytes)] =
-            *weight++;
-      }
-    }
-  }
-  return packed;
-}
-
-// uvec4 (bias, multiplier, shift, weights_zero_point) for each output channel, whole blocks of 4.
-std::vector<int32_t> channel_parameters(const LoweredConvolution& op,
-                                        std::span<const int32_t> bias) {
-  const auto channels = static_cast<size_t>(op.output_extent.channels);
-  std::vector<int32_t> parameters(divide_up(channels, size_t{4}) * 16);
-  for (size_t channel = 0; channel < channels; ++channel) {
-    const numerics::ChannelScale scale = scale_of(op.output_stage, channel);
-    const std::array<int32_t, 4> words{bias[channel], scale.multiplier, scale.shift,
-                                       op.weights_zero_points[channel]};
-    std::ranges::copy(words, parameters.begin() + static_cast<std::ptrdiff_t>(channel * 4));
-  }
-  return parameters;
+// The uvec4 of load_addition().
+void append_addition(const Addition& addition, std::vector<int32_t>& parameters) {
+  const std::array words{
+      addition.left_zero_point,   addition.right_zero_point, addition.left_shift,
+      addition.output_zero_point, addition.left.multiplier,  addition.left.shift,
+      addition.right.multiplier,  addition.right.shift,      addition.sum.multiplier,
+      addition.sum.shift,         addition.activation_min,   addition.activation_max};
+  parameters.insert(parameters.end(), words.begin(), words.end());
 }
 
 Result<KernelPlan> plan_fast(const PlanContext& context, const LoweredConvolution& op,
                              const Kernel& kernel) {
-  const Steps steps = steps_of(op, kernel.variant);
-  const int64_t weights_bytes = steps.weights_bytes(op.groups);
-  if (static_cast<uint64_t>(weights_bytes) > context.capabilities.max_storage_buffer_range) {
-    return make_error(ErrorCode::kUnsupported,
-                      "its weights take {} bytes; the device binds at most {} at once",
-                      weights_bytes, context.capabilities.max_storage_buffer_range);
+  const Steps steps = steps_of(op, kernel);
+  if (Status status = check_packed_weights(context.capabilities, steps.weights_bytes(op.groups));
+      !status) {
+    return tl::unexpected(status.error());
   }
   const TensorLayout input = context.layout(op.input);
   const TensorLayout output = context.layout(op.output);
-  const bool asymmetric = std::ranges::any_of(op.weights_zero_points,
-                                              [](int32_t zero_point) { return zero_point != 0; });
   KernelPlan plan;
   Dispatch dispatch;
   dispatch.shader = kernel.name();
-  dispatch.specialization = {rounding_constant(op.output_stage), asymmetric ? 1u : 0u};
+  const WeightSums sums = sum_weights(op);
+  dispatch.specialization = {end_constant(op.output_stage, accumulator_bounds(op, sums)),
+                             has_asymmetric_weights(op) ? 1u : 0u};
   const graph::Window2d& window = op.window;
   const int32_t channel_blocks = steps.group_blocks * op.groups;
   dispatch.push_constants = push_constants(
@@ -200,14 +232,36 @@ Result<KernelPlan> plan_fast(const PlanContext& context, const LoweredConvolutio
       op.output_extent.width, window.kernel_height, window.kernel_width, window.stride_height,
       window.stride_width, window.dilation_height, window.dilation_width, window.padding_top,
       window.padding_left, replicate(op.input_zero_point), op.output_stage.zero_point,
-      op.output_stage.activation_min, op.output_stage.activation_max);
-  const std::vector<int8_t> weights = pack_weights(op, steps);
-  const std::vector<int32_t> parameters = channel_parameters(op, op.folded_bias);
+      op.output_stage.activation_min, op.output_stage.activation_max,
+      division_multiplier(static_cast<uint32_t>(channel_blocks)),
+      division_multiplier(static_cast<uint32_t>(steps.group_blocks)),
+      division_multiplier(static_cast<uint32_t>(op.output_extent.width)),
+      division_multiplier(static_cast<uint32_t>(op.output_extent.height)));
+  const int32_t domain = packs_products(kernel.form) ? 0 : kUnsignedDomain;
+  const std::vector<int8_t> weights = pack_weights(op, steps, domain);
+  std::vector<int32_t> parameters =
+      channel_parameters(op, domain == 0 ? op.folded_bias : bias_for_unsigned_inputs(op, sums),
+                         domain, static_cast<size_t>(steps.tile_channels));
+  const Epilogue epilogue = context.epilogue != nullptr ? *context.epilogue : Epilogue{};
+  dispatch.specialization.push_back(epilogue.addition.arithmetic);
+  dispatch.specialization.push_back(epilogue.addition.end);
+  if (epilogue.adds()) {
+    append_addition(epilogue.addition, parameters);
+  }
   dispatch.inputs = {tensor_binding(op.input), add_constant(plan, std::span(weights)),
-                     add_constant(plan, std::span(parameters))};
+                     add_constant(plan, std::span<const int32_t>(parameters))};
+  if (reads_texels(kernel.form)) {
+    dispatch.inputs[0].view =
+        kernel.variant == Variant::kWords ? Binding::View::kTexelWords : Binding::View::kTexelUnits;
+    dispatch.inputs[1].view = Binding::View::kTexelUnits;
+    dispatch.inputs[2].view = Binding::View::kTexelUnits;
+  }
+  dispatch.inputs.push_back(epilogue.adds() ? tensor_binding(epilogue.right)
+                                            : dispatch.inputs.back());
+  dispatch.inputs.back().view = Binding::View::kTexelWords;
   dispatch.output = tensor_binding(op.output);
-  const uint64_t tile_positions = kernel.variant == Variant::kRow ? 1 : 4;
-  const uint64_t tiles = divide_up(uint64_t{positions_of(op)}, tile_positions);
+  const uint64_t tiles =
+      divide_up(uint64_t{positions_of(op)}, static_cast<uint64_t>(kernel.tile_positions()));
   if (Status status = size_dispatch(context.capabilities,
                                     tiles * static_cast<uint64_t>(channel_blocks), dispatch);
       !status) {
@@ -222,7 +276,7 @@ Result<KernelPlan> plan_direct(const PlanContext& context, const LoweredConvolut
   KernelPlan plan;
   Dispatch dispatch;
   dispatch.shader = shader_name(Variant::kDirect);
-  dispatch.specialization = {rounding_constant(op.output_stage)};
+  dispatch.specialization = {end_constant(op.output_stage)};
   const graph::Window2d& window = op.window;
   dispatch.push_constants = push_constants(
       positions_of(op), op.output_extent.channels, op.output_extent.channels / op.groups,
@@ -234,7 +288,7 @@ Result<KernelPlan> plan_direct(const PlanContext& context, const LoweredConvolut
       op.output_stage.activation_min, op.output_stage.activation_max);
   std::vector<int8_t> weights = op.weights;
   weights.resize(divide_up(weights.size(), size_t{kWordBytes}) * kWordBytes);
-  const std::vector<int32_t> parameters = channel_parameters(op, op.bias);
+  const std::vector<int32_t> parameters = channel_parameters(op, op.bias, 0, kWordBytes);
   dispatch.inputs = {tensor_binding(op.input), add_constant(plan, std::span<const int8_t>(weights)),
                      add_constant(plan, std::span(parameters))};
   dispatch.output = tensor_binding(op.output);
@@ -269,6 +323,31 @@ Result<LoweredConvolution> unflatten(const LoweredConvolution& op, const TensorL
   return unflattened;
 }
 
+// Every way to compute the operator, best first. Both must outlive what is returned.
+std::vector<Alternative> alternatives_for(const PlanContext& context,
+                                          const LoweredConvolution& op) {
+  std::vector<Alternative> alternatives = image_alternatives(context, op);
+  for (const Kernel& kernel : applicable_kernels(context, op)) {
+    const bool is_direct = kernel.variant == Variant::kDirect;
+    alternatives.push_back({.name = kernel.name(),
+                            .plan =
+                                [&context, &op, kernel, is_direct] {
+                                  return is_direct ? plan_direct(context, op)
+                                                   : plan_fast(context, op, kernel);
+                                },
+                            .loop_iterations = loop_iterations(op, kernel),
+                            .takes_epilogue = !is_direct});
+  }
+  const auto add = [&](const std::vector<Alternative>& others, bool preferred) {
+    alternatives.insert(preferred ? alternatives.begin() : alternatives.end(), others.begin(),
+                        others.end());
+  };
+  add(staged_alternatives(context, op), prefers_staging(context, op));
+  add(gemv_alternatives(context, op), prefers_gemv(context));
+  add(cooperative_matrix_alternatives(context, op), prefers_cooperative_matrices(context, op));
+  return alternatives;
+}
+
 }  // namespace
 
 Result<KernelPlan> plan_convolution(const PlanContext& context, const LoweredConvolution& op) {
@@ -282,26 +361,33 @@ Result<KernelPlan> plan_convolution(const PlanContext& context, const LoweredCon
   if (!addressable) {
     return tl::unexpected(addressable.error());
   }
-  std::vector<Alternative> alternatives;
-  for (const Kernel& kernel : applicable_kernels(context, *addressable)) {
-    alternatives.push_back({.name = kernel.name(),
-                            .plan =
-                                [&context, &addressable, kernel] {
-                                  return kernel.variant == Variant::kDirect
-                                             ? plan_direct(context, *addressable)
-                                             : plan_fast(context, *addressable, kernel);
-                                },
-                            .loop_iterations = loop_iterations(*addressable, kernel.variant)});
+  return plan_one_of(context, alternatives_for(context, *addressable));
+}
+
+bool convolution_takes_epilogue(const PlanContext& context, const LoweredConvolution& op,
+                                const Epilogue& epilogue) {
+  if (op.output_stage.stores_accumulators) {
+    return false;
   }
-  return plan_one_of(context, alternatives);
+  if (epilogue.adds() && context.layout(epilogue.right).bytes() / kWordBytes >
+                             context.capabilities.max_texel_buffer_elements) {
+    return false;
+  }
+  const Result<LoweredConvolution> addressable = unflatten(op, context.layout(op.input));
+  if (!addressable) {
+    return false;
+  }
+  const std::vector<Alternative> alternatives = alternatives_for(context, *addressable);
+  const Alternative* chosen = choose(context, alternatives);
+  return chosen != nullptr && chosen->takes_epilogue;
 }
 
 std::vector<std::string> convolution_kernels(const PlanContext& context,
                                              const LoweredConvolution& op) {
   std::vector<std::string> names;
-  for (const Kernel& kernel : applicable_kernels(context, op)) {
-    if (carries_out(context.capabilities, loop_iterations(op, kernel.variant))) {
-      names.push_back(kernel.name());
+  for (const Alternative& alternative : alternatives_for(context, op)) {
+    if (carries_out(context.capabilities, alternative.loop_iterations)) {
+      names.push_back(alternative.name);
     }
   }
   return names;

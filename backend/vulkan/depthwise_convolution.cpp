@@ -1,5 +1,6 @@
 // DEPTHWISE_CONV_2D: one kernel of its own, and the cases that are ordinary convolutions.
 #include <algorithm>
+#include <cstdlib>
 
 #include "backend/vulkan/dispatch_building.h"
 #include "backend/vulkan/kernel.h"
@@ -14,17 +15,29 @@ using graph::LoweredDepthwiseConvolution;
 struct Tile {
   std::string_view shader;
   int32_t columns;
+  bool reads_texels = false;
+  // Of the windows that it is made for; 0: any.
+  int32_t kernel_width = 0;
+  int32_t stride_width = 0;
+
+  bool takes(const graph::Window2d& window) const {
+    return kernel_width == 0 || (window.kernel_width == kernel_width &&
+                                 window.stride_width == stride_width && window.dilation_width == 1);
+  }
 };
 
-// Best first. Drivers that run on a processor have its few vector lanes for a subgroup; there a
-// load costs much more than the registers that a larger tile spills. Elsewhere registers are what a
-// tile may not exceed.
-std::array<Tile, 2> tiles_for(const Capabilities& capabilities) {
-  constexpr Tile kNarrow{"depthwise_convolution", 2};
+// Best first. Where a driver runs on a processor a load costs much more than the registers that a
+// larger tile spills. Elsewhere registers are what a tile may not exceed.
+std::vector<Tile> tiles_for(const Capabilities& capabilities) {
+  constexpr Tile kTexelStride1{"depthwise_convolution_texel_width_3_stride_1", 4, true, 3, 1};
+  constexpr Tile kTexelStride2{"depthwise_convolution_texel_width_3_stride_2", 4, true, 3, 2};
+  constexpr Tile kTexelWide{"depthwise_convolution_texel_wide", 4, true};
   constexpr Tile kWide{"depthwise_convolution_wide", 4};
-  const bool runs_on_a_processor =
-      capabilities.subgroup_size > 1 && capabilities.subgroup_size <= 8;
-  return runs_on_a_processor ? std::array{kWide, kNarrow} : std::array{kNarrow, kWide};
+  constexpr Tile kNarrow{"depthwise_convolution", 2};
+  if (capabilities.device_class == DeviceClass::kCpuLike) {
+    return {kTexelStride1, kTexelStride2, kTexelWide, kWide, kNarrow};
+  }
+  return {kNarrow, kWide, kTexelWide, kTexelStride1, kTexelStride2};
 }
 
 int32_t taps_of(const LoweredDepthwiseConvolution& op) {
@@ -45,18 +58,54 @@ std::vector<int16_t> pack_weights(const LoweredDepthwiseConvolution& op, int32_t
   return packed;
 }
 
-// [channel unit][3][16]: folded_bias, multiplier, shift.
+// What inputs lack to be unsigned.
+constexpr int32_t kUnsignedDomain = 128;
+
+// What the weights of each channel, less their zero point, come to.
+struct WeightSums {
+  int32_t sum = 0;
+  int64_t magnitude = 0;
+};
+
+std::vector<WeightSums> sum_weights(const LoweredDepthwiseConvolution& op) {
+  const auto channels = static_cast<size_t>(op.output_extent.channels);
+  std::vector<WeightSums> sums(channels);
+  for (size_t i = 0; i < op.weights.size(); ++i) {
+    const int32_t value = op.weights[i] - op.weights_zero_points[i % channels];
+    sums[i % channels].sum += value;
+    sums[i % channels].magnitude += std::abs(value);
+  }
+  return sums;
+}
+
+// [channel unit][3][16]: bias for unsigned inputs, multiplier, shift.
+//   bias = folded_bias - 128 * sum (w - weights_zero_point), which wraps as accumulators do
 std::vector<int32_t> pack_channel_parameters(const LoweredDepthwiseConvolution& op,
+                                             std::span<const WeightSums> weights,
                                              int32_t channel_units) {
   constexpr size_t kUnit = kUnitBytes;
   std::vector<int32_t> packed(static_cast<size_t>(channel_units) * 3 * kUnit);
   for (size_t channel = 0; channel < static_cast<size_t>(op.output_extent.channels); ++channel) {
     const size_t first = channel / kUnit * 3 * kUnit + channel % kUnit;
-    packed[first] = op.folded_bias[channel];
+    packed[first] = static_cast<int32_t>(static_cast<uint32_t>(op.folded_bias[channel]) -
+                                         static_cast<uint32_t>(kUnsignedDomain) *
+                                             static_cast<uint32_t>(weights[channel].sum));
     packed[first + kUnit] = scale_of(op.output_stage, channel).multiplier;
     packed[first + 2 * kUnit] = scale_of(op.output_stage, channel).shift;
   }
   return packed;
+}
+
+// No |accumulator| exceeds |bias| + max |x - input_zero_point| * sum |w - weights_zero_point|.
+std::vector<int64_t> accumulator_bounds(const LoweredDepthwiseConvolution& op,
+                                        std::span<const WeightSums> weights) {
+  const int64_t largest_input = std::max(127 - op.input_zero_point, op.input_zero_point + 128);
+  std::vector<int64_t> bounds;
+  for (size_t channel = 0; channel < weights.size(); ++channel) {
+    bounds.push_back(std::abs(int64_t{op.bias[channel]}) +
+                     largest_input * weights[channel].magnitude);
+  }
+  return bounds;
 }
 
 // One group for each input channel. The weights are left out.
@@ -99,18 +148,27 @@ Result<KernelPlan> plan_tiled(const PlanContext& context, const LoweredDepthwise
   KernelPlan plan;
   Dispatch dispatch;
   dispatch.shader = tile.shader;
-  dispatch.specialization = {rounding_constant(op.output_stage)};
   const graph::Window2d& window = op.window;
   dispatch.push_constants = push_constants(
       output_rows, column_tiles, channel_units, op.input_extent.height, op.input_extent.width,
       op.output_extent.height, op.output_extent.width, window.kernel_height, window.kernel_width,
       window.stride_height, window.stride_width, window.dilation_height, window.dilation_width,
       window.padding_top, window.padding_left, replicate(op.input_zero_point),
-      op.output_stage.zero_point, op.output_stage.activation_min, op.output_stage.activation_max);
+      op.output_stage.zero_point, op.output_stage.activation_min, op.output_stage.activation_max,
+      division_multiplier(static_cast<uint32_t>(channel_units)),
+      division_multiplier(static_cast<uint32_t>(column_tiles)),
+      division_multiplier(static_cast<uint32_t>(op.output_extent.height)));
   const std::vector<int16_t> weights = pack_weights(op, channel_units);
-  const std::vector<int32_t> parameters = pack_channel_parameters(op, channel_units);
+  const std::vector<WeightSums> sums = sum_weights(op);
+  dispatch.specialization = {end_constant(op.output_stage, accumulator_bounds(op, sums))};
+  const std::vector<int32_t> parameters = pack_channel_parameters(op, sums, channel_units);
   dispatch.inputs = {tensor_binding(op.input), add_constant(plan, std::span(weights)),
                      add_constant(plan, std::span(parameters))};
+  if (tile.reads_texels) {
+    for (Binding& input : dispatch.inputs) {
+      input.view = Binding::View::kTexelUnits;
+    }
+  }
   dispatch.output = tensor_binding(op.output);
   const auto invocations = static_cast<uint64_t>(output_rows) *
                            static_cast<uint64_t>(column_tiles) *
@@ -122,6 +180,13 @@ Result<KernelPlan> plan_tiled(const PlanContext& context, const LoweredDepthwise
   return plan;
 }
 
+bool fits_texels(const PlanContext& context, const LoweredDepthwiseConvolution& op) {
+  const int64_t input_bytes = context.layout(op.input).bytes();
+  const int64_t weights_bytes = taps_of(op) * int64_t{2} * context.layout(op.output).channel_stride;
+  return std::max(input_bytes, weights_bytes) / kUnitBytes <=
+         context.capabilities.max_texel_buffer_elements;
+}
+
 }  // namespace
 
 Result<KernelPlan> plan_depthwise_convolution(const PlanContext& context,
@@ -129,6 +194,9 @@ Result<KernelPlan> plan_depthwise_convolution(const PlanContext& context,
   std::vector<Alternative> alternatives;
   if (op.depth_multiplier == 1 && context.layout(op.output).channels > kWordBytes) {
     for (const Tile& tile : tiles_for(context.capabilities)) {
+      if (!tile.takes(op.window) || (tile.reads_texels && !fits_texels(context, op))) {
+        continue;
+      }
       alternatives.push_back(
           {.name = std::string(tile.shader),
            .plan = [&context, &op, tile] { return plan_tiled(context, op, tile); },

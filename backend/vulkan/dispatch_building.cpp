@@ -1,13 +1,28 @@
 #include "backend/vulkan/dispatch_building.h"
 
 #include <algorithm>
-#include <iterator>
 
 namespace lockstep::backend::vulkan {
+namespace {
+
+bool counts(const PlanContext& context, const Alternative& alternative) {
+  return carries_out(context.capabilities, alternative.loop_iterations) &&
+         (context.epilogue == nullptr || alternative.takes_epilogue);
+}
+
+}  // namespace
 
 Binding add_table(KernelPlan& plan, std::span<const int8_t> table) {
   const std::vector<int32_t> words(table.begin(), table.end());
   return add_constant(plan, std::span<const int32_t>(words));
+}
+
+uint32_t end_constant(const graph::OutputStage& stage, std::span<const int64_t> bounds) {
+  bool narrow = !stage.stores_accumulators;
+  for (size_t channel = 0; narrow && channel < bounds.size(); ++channel) {
+    narrow = numerics::is_narrow(stage.scales[channel], stage.rounding, bounds[channel]);
+  }
+  return end_constant(stage) + (narrow ? kNarrow : 0);
 }
 
 bool carries_out(const Capabilities& capabilities, int64_t loop_iterations) {
@@ -15,26 +30,36 @@ bool carries_out(const Capabilities& capabilities, int64_t loop_iterations) {
   return loop_iterations <= capabilities.max_loop_iterations - kShortLoops;
 }
 
+const Alternative* choose(const PlanContext& context, std::span<const Alternative> alternatives) {
+  const Alternative* first = nullptr;
+  for (const Alternative& alternative : alternatives) {
+    if (!counts(context, alternative)) {
+      continue;
+    }
+    if (alternative.name == context.kernel) {
+      return &alternative;
+    }
+    first = first == nullptr ? &alternative : first;
+  }
+  return first;
+}
+
 Result<KernelPlan> plan_one_of(const PlanContext& context,
-                               std::span<const Alternative> all_alternatives) {
-  std::vector<Alternative> alternatives;
-  std::ranges::copy_if(all_alternatives, std::back_inserter(alternatives),
-                       [&](const Alternative& alternative) {
-                         return carries_out(context.capabilities, alternative.loop_iterations);
-                       });
-  if (alternatives.empty()) {
+                               std::span<const Alternative> alternatives) {
+  const Alternative* chosen = choose(context, alternatives);
+  if (chosen == nullptr) {
     return make_error(ErrorCode::kUnsupported,
                       "it is so large that this driver would end its loops too early, after {} "
                       "iterations",
                       context.capabilities.max_loop_iterations);
   }
-  const auto named = std::ranges::find(alternatives, context.kernel, &Alternative::name);
-  const Alternative& chosen = named == alternatives.end() ? alternatives.front() : *named;
-  Result<KernelPlan> plan = chosen.plan();
+  Result<KernelPlan> plan = chosen->plan();
   if (plan) {
-    plan->variant = chosen.name;
+    plan->variant = chosen->name;
     for (const Alternative& alternative : alternatives) {
-      plan->kernels.push_back(alternative.name);
+      if (counts(context, alternative)) {
+        plan->kernels.push_back(alternative.name);
+      }
     }
   }
   return plan;

@@ -1,6 +1,7 @@
 // What every kernel family does alike: constant blocks, push constants, sizes of dispatches.
 #pragma once
 
+#include <bit>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -27,6 +28,13 @@ constexpr uint32_t row_words(const TensorLayout& layout) {
   return static_cast<uint32_t>(divide_up(layout.channels, kWordBytes));
 }
 
+// What shaders divide by `divisor` with: see division.glsl. Precondition: 1 <= divisor < 2^31; 1 is
+// not divided by.
+constexpr uint32_t division_multiplier(uint32_t divisor) {
+  const uint32_t logarithm = static_cast<uint32_t>(std::bit_width(divisor - 1));
+  return static_cast<uint32_t>((uint64_t{1} << (31 + logarithm)) / divisor + 1);
+}
+
 // From the start of a row to the next, in words of four 8-bit channels. Kernels that store
 // accumulators number their output alike and write four words for each.
 constexpr uint32_t stride_words(const TensorLayout& layout) {
@@ -34,11 +42,17 @@ constexpr uint32_t stride_words(const TensorLayout& layout) {
 }
 
 // Specialization constant 1 of the convolutions: how their accumulators end, which is a
-// numerics::Rounding or kStoreAccumulators of requantization.glsl.
+// numerics::Rounding, one + kNarrow, or kStoreAccumulators of requantization.glsl.
 constexpr uint32_t kStoreAccumulators = 4;
-constexpr uint32_t rounding_constant(const graph::OutputStage& stage) {
+constexpr uint32_t kNarrow = 8;
+
+// For any accumulators.
+constexpr uint32_t end_constant(const graph::OutputStage& stage) {
   return stage.stores_accumulators ? kStoreAccumulators : static_cast<uint32_t>(stage.rounding);
 }
+
+// `bounds`: what no |accumulator| of a channel exceeds.
+uint32_t end_constant(const graph::OutputStage& stage, std::span<const int64_t> bounds);
 
 // A channel's scale as kernels take it; accumulators that are stored have none.
 inline numerics::ChannelScale scale_of(const graph::OutputStage& stage, size_t channel) {
@@ -77,14 +91,18 @@ struct Alternative {
   // Of one invocation: an upper bound of the iterations of all its loops together. Loops that are
   // always short (over the lanes of a word, say) need not count.
   int64_t loop_iterations = 0;
+  bool takes_epilogue = false;  // `plan` looks at PlanContext::epilogue
 };
 
 // Whether the device carries out so many iterations; short loops have a share of their own.
 bool carries_out(const Capabilities& capabilities, int64_t loop_iterations);
 
-// Makes the plan that context.kernel names, or the first one where no alternative has that name.
-// `alternatives`: every way to compute the operator, best first. Those that loop too often for the
-// device do not count; kUnsupported where none is left.
+// Of `alternatives`, best first, the one that context.kernel names, or the first one where none has
+// that name. Those that loop too often for the device, or cannot have the epilogue, do not count;
+// null where none is left.
+const Alternative* choose(const PlanContext& context, std::span<const Alternative> alternatives);
+
+// The plan of the one that choose() chooses; kUnsupported where there is none.
 Result<KernelPlan> plan_one_of(const PlanContext& context,
                                std::span<const Alternative> alternatives);
 

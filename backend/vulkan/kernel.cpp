@@ -39,6 +39,16 @@ struct Planner {
   }
 };
 
+struct EpilogueTaker {
+  const PlanContext& context;
+  const Epilogue& epilogue;
+
+  bool operator()(const graph::LoweredConvolution& op) const {
+    return convolution_takes_epilogue(context, op, epilogue);
+  }
+  bool operator()(const auto&) const { return false; }
+};
+
 }  // namespace
 
 Result<KernelPlan> plan_operator(const PlanContext& context, const graph::LoweredOperator& op) {
@@ -51,6 +61,11 @@ Result<KernelPlan> plan_operator(const PlanContext& context, const graph::Lowere
     plan->kernels = {plan->variant};
   }
   return plan;
+}
+
+bool takes_epilogue(const PlanContext& context, const graph::LoweredOperator& op,
+                    const Epilogue& epilogue) {
+  return std::visit(EpilogueTaker{context, epilogue}, op.operation);
 }
 
 }  // namespace lockstep::backend::vulkan

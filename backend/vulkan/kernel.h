@@ -13,26 +13,34 @@
 #include <vector>
 
 #include "backend/vulkan/capabilities.h"
+#include "backend/vulkan/epilogue.h"
 #include "backend/vulkan/layout.h"
 #include "graph/lowered_graph.h"
 #include "graph/status.h"
 
 namespace lockstep::backend::vulkan {
 
-// Vulkan 1.1 promises no more storage buffers than this to one shader stage.
-inline constexpr size_t kMaximumBindings = 4;
+// Vulkan 1.1 promises no more storage buffers than this to one shader stage; uniform texel buffers
+// are counted apart, and there are at least 16.
+inline constexpr size_t kMaximumStorageBuffers = 4;
 
-// One storage buffer of a dispatch: an activation (or constant operand) of the graph, or a constant
+// One buffer of a dispatch: an activation (or constant operand) of the graph, or a constant
 // block of the plan (packed weights, channel parameters, tables).
 struct Binding {
   enum class Kind : uint8_t { kTensor, kConstant };
+  // What the shader declares: a storage buffer, or a uniform texel buffer (usamplerBuffer) whose
+  // texels are units of 16 bytes (R32G32B32A32_UINT) or words (R32_UINT). Texel buffers can only be
+  // inputs, and have a limit of their own: Capabilities::max_texel_buffer_elements.
+  enum class View : uint8_t { kStorage, kTexelUnits, kTexelWords };
   Kind kind = Kind::kTensor;
   int32_t index = 0;  // kTensor: LoweredGraph::tensors; kConstant: KernelPlan::constants
+  View view = View::kStorage;
 };
 
 struct Dispatch {
   std::string shader;  // name of the embedded SPIR-V module, "convolution_int_dot"
   std::vector<uint32_t> specialization;  // values of constant_id 0, 1, 2, ...
+  uint32_t subgroup_size = 0;            // that the kernel is made for; 0: any
   std::vector<uint32_t> push_constants;  // at most Capabilities::max_push_constants / 4 words
   std::vector<Binding> inputs;           // bindings 0 .. inputs.size() - 1, only read
   Binding output;                        // the next binding, written; what an earlier dispatch of
@@ -56,6 +64,8 @@ struct PlanContext {
   const Capabilities& capabilities;
   // The kernel to plan for if it fits the operator; empty, or not one of them: the best.
   std::string_view kernel{};
+  // Null: none. Only kernels that can have it count.
+  const Epilogue* epilogue = nullptr;
 
   TensorLayout layout(int32_t tensor) const {
     return layout_of(graph.tensors[static_cast<size_t>(tensor)]);
@@ -65,10 +75,17 @@ struct PlanContext {
 // kUnsupported with the reason when the operator is not for this device.
 Result<KernelPlan> plan_operator(const PlanContext& context, const graph::LoweredOperator& op);
 
+// Whether the kernel that plan_operator() chooses without an epilogue can have that one, so that it
+// still chooses the same with it. `context` has none. Looks at shapes only, not at weights.
+bool takes_epilogue(const PlanContext& context, const graph::LoweredOperator& op,
+                    const Epilogue& epilogue);
+
 // The families, one file each. plan_operator dispatches to them.
 Result<KernelPlan> plan_convolution(const PlanContext&, const graph::LoweredConvolution&);
 // KernelPlan::kernels of that plan; looks at shapes only, not at weights.
 std::vector<std::string> convolution_kernels(const PlanContext&, const graph::LoweredConvolution&);
+bool convolution_takes_epilogue(const PlanContext&, const graph::LoweredConvolution&,
+                                const Epilogue&);
 Result<KernelPlan> plan_depthwise_convolution(const PlanContext&,
                                               const graph::LoweredDepthwiseConvolution&);
 Result<KernelPlan> plan_add(const PlanContext&, const graph::LoweredAdd&);

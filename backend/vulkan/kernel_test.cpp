@@ -432,7 +432,7 @@ TEST_F(Kernels, OneRowOfAMatrixAndFlattenedInputs) {
     cases_.add(std::move(op));
   }
   EXPECT_THAT(cases_.expect_equal_to_reference(),
-              ::testing::IsSupersetOf({"convolution", "convolution_row", "convolution_words"}));
+              ::testing::IsSupersetOf({"convolution", "convolution_row", "convolution_image"}));
 }
 
 TEST_F(Kernels, ConvolutionsStoreAccumulatorsInEveryVariant) {
@@ -527,6 +527,74 @@ TEST_F(Kernels, DepthwiseMultipliersAndWindowsOfAnyShape) {
   EXPECT_THAT(cases_.expect_equal_to_reference(),
               ::testing::IsSupersetOf(
                   {"depthwise_convolution", "convolution_direct", "convolution_words"}));
+}
+
+// Those that have cooperative matrices for a convolution.
+std::vector<OpenedDevice> devices_with_cooperative_matrices() {
+  Cases probe;
+  add_convolution(probe, {.input = {1, 2, 2, 8}});
+  std::vector<OpenedDevice> result;
+  for (const OpenedDevice& opened : devices()) {
+    if (std::ranges::any_of(probe.kernels_of(*opened.device), [](const std::string& name) {
+          return name.starts_with("convolution_cooperative_matrix");
+        })) {
+      result.push_back(opened);
+    }
+  }
+  return result;
+}
+
+// Many tiles both ways, so that they are numbered in several bands; steps that end within a tap,
+// and tails of everything.
+TEST_F(Kernels, CooperativeMatricesOverManyTiles) {
+  const std::vector<OpenedDevice> tested = devices_with_cooperative_matrices();
+  if (tested.empty()) {
+    GTEST_SKIP() << "no device with cooperative matrices";
+  }
+  for (const bool asymmetric : {false, true}) {
+    add_convolution(cases_, {.input = {2, 19, 17, 70},
+                             .output_channels = 141,
+                             .asymmetric = asymmetric,
+                             .rounding = Rounding::kDoubleTiesAway});
+    add_convolution(cases_, {.input = {1, 31, 23, 35},
+                             .output_channels = 75,
+                             .window = {.kernel_height = 3,
+                                        .kernel_width = 3,
+                                        .stride_height = 1,
+                                        .stride_width = 1,
+                                        .dilation_height = 2,
+                                        .dilation_width = 3,
+                                        .padding_top = 3,
+                                        .padding_left = 1},
+                             .output_height = 33,
+                             .output_width = 21,
+                             .asymmetric = asymmetric,
+                             .rounding = Rounding::kFloat32TiesEven});
+    add_convolution(cases_, {.input = {2, 33, 35, 3},
+                             .output_channels = 65,
+                             .window = {.kernel_height = 7,
+                                        .kernel_width = 7,
+                                        .stride_height = 2,
+                                        .stride_width = 2,
+                                        .padding_top = 3,
+                                        .padding_left = 2},
+                             .output_height = 17,
+                             .output_width = 18,
+                             .asymmetric = asymmetric,
+                             .rounding = Rounding::kSingle});
+    add_convolution(cases_, {.input = {1, 20, 20, 33},
+                             .output_channels = 34,
+                             .asymmetric = asymmetric,
+                             .stores_accumulators = true});
+  }
+  cases_.expect_equal_to_reference(tested);
+  const std::set<std::string> kernels = cases_.kernels_of(*tested.front().device);
+  for (const char* source :
+       {"convolution_cooperative_matrix_pointwise_", "convolution_cooperative_matrix_words_"}) {
+    EXPECT_TRUE(std::ranges::any_of(kernels, [&](const std::string& name) {
+      return name.starts_with(source);
+    })) << source;
+  }
 }
 
 // Shapes of left and right operand; the output is their broadcast.
@@ -846,9 +914,10 @@ TEST(SizeDispatch, KeepsToTheDevicesWorkgroups) {
 TEST(PlanOperator, RefusesConvolutionsWhoseWeightsNoBindingHolds) {
   constexpr int32_t kOutputs = 1 << 27;
   graph::LoweredGraph graph;
-  graph.tensors = {{"x", DataType::kInt8, {1, 1}, {}}, {"y", DataType::kInt8, {1, kOutputs}, {}}};
+  graph.tensors = {{"x", DataType::kInt8, {1, 8}, {}}, {"y", DataType::kInt8, {1, kOutputs}, {}}};
   graph::LoweredConvolution op;
   op.output = 1;
+  op.input_extent = {1, 1, 1, 8};
   op.output_extent = {1, 1, 1, kOutputs};
   const Capabilities capabilities;
   const auto plan = plan_operator({graph, capabilities}, {"FULLY_CONNECTED", 7, op});

@@ -4,8 +4,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <limits>
 #include <random>
 
@@ -44,8 +47,6 @@ std::vector<ChannelScale> scales_at_extremes(Rounding rounding) {
       scales.push_back({multiplier, shift});
     }
   }
-  // The one product that does not fit.
-  scales.push_back({std::numeric_limits<int32_t>::min(), 0});
   return scales;
 }
 
@@ -98,10 +99,20 @@ std::vector<Case> cases_of(Rounding rounding) {
   return cases;
 }
 
-// A program of one dispatch of the probe, dressed as an operator from the accumulators' bytes to
-// the results'.
+// Those whose accumulators are small enough for a NarrowScale.
+std::vector<Case> narrow_cases(std::span<const Case> cases, Rounding rounding) {
+  std::vector<Case> narrow;
+  std::ranges::copy_if(cases, std::back_inserter(narrow), [&](const Case& each) {
+    return numerics::is_narrow(each.scale, rounding, std::abs(int64_t{each.accumulator}));
+  });
+  narrow.resize(narrow.size() / 4 * 4);  // whole rows of 16 bytes
+  return narrow;
+}
+
+// A program of one dispatch of the probe with specialization constant `end`, dressed as an operator
+// from the accumulators' bytes to the results'.
 Result<std::vector<int32_t>> scale_on_device(const std::shared_ptr<DeviceContext>& context,
-                                             std::span<const Case> cases, Rounding rounding) {
+                                             std::span<const Case> cases, uint32_t end) {
   std::vector<int32_t> accumulators;
   std::vector<ChannelScale> scales;
   for (const Case& each : cases) {
@@ -122,7 +133,7 @@ Result<std::vector<int32_t>> scale_on_device(const std::shared_ptr<DeviceContext
   plan.variant = "probe";
   Dispatch dispatch;
   dispatch.shader = "requantization_probe";
-  dispatch.specialization = {static_cast<uint32_t>(rounding)};
+  dispatch.specialization = {end};
   dispatch.push_constants = push_constants(count);
   dispatch.inputs = {tensor_binding(0), add_constant(plan, std::span<const ChannelScale>(scales))};
   dispatch.output = tensor_binding(1);
@@ -146,34 +157,51 @@ Result<std::vector<int32_t>> scale_on_device(const std::shared_ptr<DeviceContext
   return results;
 }
 
-class RequantizationShader : public ::testing::TestWithParam<Rounding> {};
-
-TEST_P(RequantizationShader, EqualsTheHeaderItMirrorsOnEveryDevice) {
-  const Rounding rounding = GetParam();
-  const auto listed = list_devices();
-  if (!listed || listed->empty()) {
-    GTEST_SKIP() << "no Vulkan device";
-  }
-  const std::vector<Case> cases = cases_of(rounding);
-  for (size_t device = 0; device < listed->size(); ++device) {
-    SCOPED_TRACE((*listed)[device].name);
-    const auto context = open_context(device, {.mask = "all", .cache_dir = ""});
-    ASSERT_TRUE(context) << context.error().message;
-    const auto results = scale_on_device(*context, cases, rounding);
-    ASSERT_TRUE(results) << results.error().message;
-    for (size_t i = 0; i < cases.size(); ++i) {
-      ASSERT_EQ((*results)[i],
-                numerics::scale_accumulator(cases[i].accumulator, cases[i].scale, rounding))
-          << cases[i].accumulator << " * (" << cases[i].scale.multiplier << ", "
-          << cases[i].scale.shift << ")";
+class RequantizationShader : public ::testing::TestWithParam<Rounding> {
+ protected:
+  static void expect_equal_on_every_device(std::span<const Case> cases, uint32_t end) {
+    const auto listed = list_devices();
+    if (!listed || listed->empty()) {
+      GTEST_SKIP() << "no Vulkan device";
+    }
+    for (size_t device = 0; device < listed->size(); ++device) {
+      SCOPED_TRACE((*listed)[device].name);
+      const auto context = open_context(device, {.mask = "all", .cache_dir = ""});
+      ASSERT_TRUE(context) << context.error().message;
+      const auto results = scale_on_device(*context, cases, end);
+      ASSERT_TRUE(results) << results.error().message;
+      for (size_t i = 0; i < cases.size(); ++i) {
+        ASSERT_EQ((*results)[i],
+                  numerics::scale_accumulator(cases[i].accumulator, cases[i].scale, GetParam()))
+            << cases[i].accumulator << " * (" << cases[i].scale.multiplier << ", "
+            << cases[i].scale.shift << ")";
+      }
     }
   }
+};
+
+TEST_P(RequantizationShader, EqualsTheHeaderItMirrorsOnEveryDevice) {
+  expect_equal_on_every_device(cases_of(GetParam()), static_cast<uint32_t>(GetParam()));
+}
+
+class NarrowRequantizationShader : public RequantizationShader {};
+
+TEST_P(NarrowRequantizationShader, EqualsTheHeaderForSmallAccumulators) {
+  const std::vector<Case> cases = narrow_cases(cases_of(GetParam()), GetParam());
+  ASSERT_GT(cases.size(), 10'000u);
+  expect_equal_on_every_device(cases, static_cast<uint32_t>(GetParam()) + kNarrow);
+}
+
+std::string name_of(const ::testing::TestParamInfo<Rounding>& instance) {
+  return std::string(numerics::rounding_name(instance.param));
 }
 
 INSTANTIATE_TEST_SUITE_P(Roundings, RequantizationShader,
-                         ::testing::ValuesIn(numerics::kAllRoundings), [](const auto& instance) {
-                           return std::string(numerics::rounding_name(instance.param));
-                         });
+                         ::testing::ValuesIn(numerics::kAllRoundings), name_of);
+INSTANTIATE_TEST_SUITE_P(IntegerRoundings, NarrowRequantizationShader,
+                         ::testing::Values(Rounding::kDoubleTiesUp, Rounding::kDoubleTiesAway,
+                                           Rounding::kSingle),
+                         name_of);
 
 }  // namespace
 }  // namespace lockstep::backend::vulkan

@@ -24,8 +24,8 @@ struct Element {
   int32_t scaled() const { return numerics::scale_accumulator(accumulator, scale, stage.rounding); }
 
   int32_t finish(int32_t scaled_value) const {
-    return std::clamp(numerics::saturating_add(scaled_value, stage.zero_point),
-                      stage.activation_min, stage.activation_max);
+    return numerics::clamp_output(scaled_value, stage.zero_point, stage.activation_min,
+                                  stage.activation_max);
   }
 
   // Whether giving `other` instead of the right value would be seen.

@@ -1,0 +1,130 @@
+#include "backend/vulkan/convolution_image.h"
+
+#include <algorithm>
+
+#include "backend/vulkan/convolution_parameters.h"
+
+namespace lockstep::backend::vulkan {
+namespace {
+
+using graph::LoweredConvolution;
+
+constexpr int32_t kTileChannels = 8;
+
+// The kernel as shaders/CMakeLists.txt compiles it.
+struct Tile {
+  std::string_view shader;
+  int32_t columns;
+  bool reads_texels;
+};
+constexpr Tile kStorageTile{"convolution_image", 2, false};
+constexpr Tile kTexelTile{"convolution_image_texel", 8, true};
+
+int32_t taps_of(const LoweredConvolution& op) {
+  return op.window.kernel_height * op.window.kernel_width;
+}
+
+int32_t channel_blocks_of(const LoweredConvolution& op) {
+  return divide_up(op.output_extent.channels, kTileChannels);
+}
+
+int64_t weights_bytes(const LoweredConvolution& op) {
+  return int64_t{channel_blocks_of(op)} * taps_of(op) * kTileChannels * kWordBytes;
+}
+
+// int8 [block of 8 output channels][tap][8][4]: weights + 128. Bytes in between are never
+// multiplied, and channels past the end never used.
+std::vector<int8_t> pack_weights(const LoweredConvolution& op) {
+  const auto taps = static_cast<size_t>(taps_of(op));
+  const auto image_channels = static_cast<size_t>(op.input_extent.channels);
+  std::vector<int8_t> packed(static_cast<size_t>(weights_bytes(op)));
+  auto weight = op.weights.begin();
+  for (size_t output = 0; output < static_cast<size_t>(op.output_extent.channels); ++output) {
+    for (size_t tap = 0; tap < taps; ++tap) {
+      const size_t word =
+          (output / kTileChannels * taps + tap) * kTileChannels + output % kTileChannels;
+      for (size_t channel = 0; channel < image_channels; ++channel) {
+        packed[word * kWordBytes + channel] = static_cast<int8_t>(*weight++ + kUnsignedDomain);
+      }
+    }
+  }
+  return packed;
+}
+
+bool fits(const PlanContext& context, const LoweredConvolution& op, const Tile& tile) {
+  if (op.groups != 1 || op.input_extent.channels > kWordBytes ||
+      op.output_extent.channels <= kWordBytes) {
+    return false;
+  }
+  const int64_t pixels = context.layout(op.input).bytes() / kWordBytes;
+  return !tile.reads_texels || pixels <= context.capabilities.max_texel_buffer_elements;
+}
+
+Result<KernelPlan> plan(const PlanContext& context, const LoweredConvolution& op,
+                        const Tile& tile) {
+  if (Status status = check_packed_weights(context.capabilities, weights_bytes(op)); !status) {
+    return tl::unexpected(status.error());
+  }
+  const int32_t output_rows = op.output_extent.batch * op.output_extent.height;
+  const int32_t column_tiles = divide_up(op.output_extent.width, tile.columns);
+  const int32_t channel_blocks = channel_blocks_of(op);
+  KernelPlan plan;
+  Dispatch dispatch;
+  dispatch.shader = tile.shader;
+  const WeightSums sums = sum_weights(op);
+  dispatch.specialization = {end_constant(op.output_stage, accumulator_bounds(op, sums)),
+                             static_cast<uint32_t>(op.input_extent.channels)};
+  const graph::Window2d& window = op.window;
+  dispatch.push_constants = push_constants(
+      output_rows, column_tiles, channel_blocks, stride_words(context.layout(op.output)),
+      op.input_extent.height, op.input_extent.width, op.output_extent.height,
+      op.output_extent.width, window.kernel_height, window.kernel_width, window.stride_height,
+      window.stride_width, window.dilation_height, window.dilation_width, window.padding_top,
+      window.padding_left, replicate(op.input_zero_point), op.output_stage.zero_point,
+      op.output_stage.activation_min, op.output_stage.activation_max,
+      division_multiplier(static_cast<uint32_t>(column_tiles)),
+      division_multiplier(static_cast<uint32_t>(channel_blocks)),
+      division_multiplier(static_cast<uint32_t>(op.output_extent.height)));
+  const std::vector<int8_t> weights = pack_weights(op);
+  const std::vector<int32_t> parameters =
+      channel_parameters(op, bias_for_unsigned_inputs(op, sums), kUnsignedDomain, kTileChannels);
+  dispatch.inputs = {tensor_binding(op.input), add_constant(plan, std::span(weights)),
+                     add_constant(plan, std::span(parameters))};
+  if (tile.reads_texels) {
+    dispatch.inputs[0].view = Binding::View::kTexelWords;
+    dispatch.inputs[1].view = Binding::View::kTexelUnits;
+    dispatch.inputs[2].view = Binding::View::kTexelUnits;
+  }
+  dispatch.output = tensor_binding(op.output);
+  const uint64_t invocations = static_cast<uint64_t>(output_rows) *
+                               static_cast<uint64_t>(column_tiles) *
+                               static_cast<uint64_t>(channel_blocks);
+  if (Status status = size_dispatch(context.capabilities, invocations, dispatch); !status) {
+    return tl::unexpected(status.error());
+  }
+  plan.dispatches.push_back(std::move(dispatch));
+  return plan;
+}
+
+}  // namespace
+
+std::vector<Alternative> image_alternatives(const PlanContext& context,
+                                            const LoweredConvolution& op) {
+  // Of one invocation: see Alternative.
+  const int64_t loop_iterations = op.window.kernel_height + int64_t{taps_of(op)};
+  std::vector<Tile> tiles{kStorageTile, kTexelTile};
+  if (context.capabilities.device_class == DeviceClass::kCpuLike) {
+    std::ranges::reverse(tiles);
+  }
+  std::vector<Alternative> alternatives;
+  for (const Tile& tile : tiles) {
+    if (fits(context, op, tile)) {
+      alternatives.push_back({.name = std::string(tile.shader),
+                              .plan = [&context, &op, tile] { return plan(context, op, tile); },
+                              .loop_iterations = loop_iterations});
+    }
+  }
+  return alternatives;
+}
+
+}  // namespace lockstep::backend::vulkan

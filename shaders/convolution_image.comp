@@ -1,0 +1,164 @@
+// CONV_2D of images with 1 to 4 channels, the first layer of most networks. A pixel is one word.
+// Each invocation computes TILE_COLUMNS neighbouring output columns x 8 output channels:
+//   accumulator = bias + sum (x + 128) * (w - weights_zero_point)
+// over all taps, where a tap outside the image reads x = input_zero_point; see dot_product.glsl for
+// the 128. Only bytes that are channels are multiplied: the general kernels spend as much on the
+// fourth byte of an RGB pixel, and on the taps that fill up their last step.
+//
+// TEXEL_BUFFERS: see convolution.comp.
+//
+// With kEnd = kStoreAccumulators each output word becomes four, one for each channel.
+//
+// Weights: uvec4 [block of 8 output channels][tap][2], a word for each output channel, with the
+// domain that convolution.comp's have. Channel parameters: uvec4 (bias, multiplier, shift,
+// weights_zero_point + 128).
+#version 450
+#extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_control_flow_attributes : require
+
+#include "division.glsl"
+#include "dot_product.glsl"
+#include "invocation.glsl"
+#include "packing.glsl"
+#include "requantization.glsl"
+
+// A rounding, one + kNarrow, or kStoreAccumulators.
+layout(constant_id = 1) const uint kEnd = 0;
+layout(constant_id = 2) const uint kImageChannels = 4;
+
+const int kTileColumns = TILE_COLUMNS;
+const int kTileChannels = 8;
+const uint kTileWords = 2u;
+
+#ifdef TEXEL_BUFFERS
+layout(binding = 0) uniform usamplerBuffer input_texels;
+layout(binding = 1) uniform usamplerBuffer weights_texels;
+layout(binding = 2) uniform usamplerBuffer parameter_texels;
+uint load_pixel(uint index) { return texelFetch(input_texels, int(index)).x; }
+uvec4 load_weights(uint index) { return texelFetch(weights_texels, int(index)); }
+uvec4 load_parameters(uint index) { return texelFetch(parameter_texels, int(index)); }
+#else
+layout(std430, binding = 0) readonly buffer Input { uint input_pixels[]; };
+layout(std430, binding = 1) readonly buffer Weights { uvec4 weights_data[]; };
+layout(std430, binding = 2) readonly buffer ChannelParameters { uvec4 channel_parameters[]; };
+uint load_pixel(uint index) { return input_pixels[index]; }
+uvec4 load_weights(uint index) { return weights_data[index]; }
+uvec4 load_parameters(uint index) { return channel_parameters[index]; }
+#endif
+layout(std430, binding = 3) writeonly buffer Output { uvec2 output_tiles[]; };
+layout(std430, binding = 3) writeonly buffer OutputAccumulators { uvec4 output_accumulators[]; };
+
+layout(push_constant) uniform Shape {
+  uint output_rows;     // batch * output_height
+  uint column_tiles;    // in one output row
+  uint channel_blocks;  // of 8 output channels
+  uint output_stride;   // words of four channels from one output pixel to the next
+  int input_height;
+  int input_width;
+  int output_height;
+  int output_width;
+  int kernel_height;
+  int kernel_width;
+  int stride_height;
+  int stride_width;
+  int dilation_height;
+  int dilation_width;
+  int padding_top;
+  int padding_left;
+  uint input_zero_point_word;  // four times the input's zero point
+  int output_zero_point;
+  int activation_min;
+  int activation_max;
+  // For divide().
+  uint column_tiles_multiplier;
+  uint channel_blocks_multiplier;
+  uint output_height_multiplier;
+};
+
+void main() {
+  uint index = invocation_index();
+  uint tile = divide(index, channel_blocks, channel_blocks_multiplier);
+  uint block = index - tile * channel_blocks;
+  uint output_row = divide(tile, column_tiles, column_tiles_multiplier);
+  if (output_row >= output_rows) {
+    return;
+  }
+  int first_column = int(tile - output_row * column_tiles) * kTileColumns;
+  int image = int(divide(output_row, uint(output_height), output_height_multiplier));
+  int first_y = (int(output_row) - image * output_height) * stride_height - padding_top;
+
+  // Columns past the end repeat the last one; their results are not stored.
+  int first_x[kTileColumns];
+  [[unroll]] for (int column = 0; column < kTileColumns; ++column) {
+    first_x[column] = min(first_column + column, output_width - 1) * stride_width - padding_left;
+  }
+  uint first_channel = block * uint(kTileChannels);
+  uvec4 parameters[kTileChannels];
+  int accumulators[kTileColumns * kTileChannels];
+  [[unroll]] for (int c = 0; c < kTileChannels; ++c) {
+    parameters[c] = load_parameters(first_channel + uint(c));
+    [[unroll]] for (int column = 0; column < kTileColumns; ++column) {
+      accumulators[kTileChannels * column + c] = int(parameters[c].x);
+    }
+  }
+
+  uint weights_index = block * uint(kernel_height * kernel_width) * 2u;
+  for (int tap_y = 0; tap_y < kernel_height; ++tap_y) {
+    int y = first_y + tap_y * dilation_height;
+    int row_pixel = (image * input_height + y) * input_width;
+    for (int tap_x = 0; tap_x < kernel_width; ++tap_x) {
+      uint x[kTileColumns];
+      [[unroll]] for (int column = 0; column < kTileColumns; ++column) {
+        int tap_column = first_x[column] + tap_x * dilation_width;
+        bool inside = all(lessThan(uvec2(y, tap_column), uvec2(input_height, input_width)));
+        uint value = load_pixel(select(inside, uint(row_pixel + tap_column), 0u));
+        x[column] = select(inside, value, input_zero_point_word) ^ kToUnsigned;
+      }
+      uvec4 w[2];
+      w[0] = load_weights(weights_index);
+      w[1] = load_weights(weights_index + 1u);
+      weights_index += 2u;
+      [[unroll]] for (int lane = 0; lane < 4; ++lane) {
+        if (uint(lane) < kImageChannels) {
+          [[unroll]] for (int c = 0; c < kTileChannels; ++c) {
+            // The mask tells the compiler what is known anyway: that the factor fits 16 bits.
+            int factor =
+                unpack_unsigned(w[c / 4][c % 4], lane) - int(parameters[c].w & 0xffu);
+            [[unroll]] for (int column = 0; column < kTileColumns; ++column) {
+              accumulators[kTileChannels * column + c] +=
+                  unpack_unsigned(x[column], lane) * factor;
+            }
+          }
+        }
+      }
+    }
+  }
+
+  ChannelEnd ends[kTileChannels];
+  [[unroll]] for (int c = 0; c < kTileChannels; ++c) {
+    ends[c] = channel_end(int(parameters[c].y), int(parameters[c].z), kEnd);
+  }
+  [[unroll]] for (int column = 0; column < kTileColumns; ++column) {
+    bool is_stored = first_column + column < output_width;
+    uint pixel = output_row * uint(output_width) + uint(first_column + column);
+    if (kEnd == kStoreAccumulators) {
+      if (is_stored) {
+        [[unroll]] for (int word = 0; word < 2; ++word) {
+          int c = kTileChannels * column + 4 * word;
+          output_accumulators[pixel * output_stride + block * kTileWords + uint(word)] =
+              uvec4(accumulators[c], accumulators[c + 1], accumulators[c + 2], accumulators[c + 3]);
+        }
+      }
+    } else {
+      uvec2 words = uvec2(0u);
+      [[unroll]] for (int c = 0; c < kTileChannels; ++c) {
+        int value = requantize(accumulators[kTileChannels * column + c], ends[c], kEnd,
+                               output_zero_point, activation_min, activation_max);
+        words[c / 4] |= pack(value, c % 4);
+      }
+      if (is_stored) {
+        output_tiles[pixel * (output_stride / kTileWords) + block] = words;
+      }
+    }
+  }
+}
