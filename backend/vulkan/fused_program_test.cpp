@@ -66,8 +66,9 @@ struct WindowCase {
 // A graph of chains: only what is said to be an output is one.
 class Chains {
  public:
-  int32_t input(Shape shape) {
+  int32_t input(Shape shape, DataType type = DataType::kInt8) {
     graph.inputs.push_back(tensor(std::move(shape)));
+    graph.tensors.back().type = type;
     return graph.inputs.back();
   }
 
@@ -119,6 +120,29 @@ class Chains {
     op.shared_bias = (1 << 19) - op.left_scale.multiplier * op.left_zero_point -
                      op.right_scale.multiplier * op.right_zero_point;
     return op_added("ADD", std::move(op));
+  }
+
+  // Any table; the output has the type.
+  int32_t table(int32_t input, DataType type) {
+    graph::LoweredTable op;
+    op.input = input;
+    for (int8_t& value : op.table) {
+      value = static_cast<int8_t>(between(-128, 127));
+    }
+    op.output = tensor(shape_of(input));
+    graph.tensors.back().type = type;
+    return op_added("QUANTIZE", std::move(op));
+  }
+  int32_t pool(int32_t input) {
+    graph::LoweredPool op;
+    op.kind = graph::PoolKind::kMax;
+    const Shape shape = shape_of(input);
+    op.input = input;
+    op.input_extent = op.output_extent = {shape[0], shape[1], shape[2], shape[3]};
+    op.window = {.kernel_height = 2, .kernel_width = 2};
+    op.output = tensor(shape);
+    graph.tensors.back().type = graph.tensors[static_cast<size_t>(input)].type;
+    return op_added("MAX_POOL_2D", std::move(op));
   }
 
   // Rows and columns before and after the image.
@@ -418,6 +442,33 @@ TEST_F(FusedPrograms, PaddingByAnotherValueStays) {
   chains_.expect_equal_to_reference(0);
 }
 
+// Every pair of types that the host and the device may have, every way rows are padded.
+TEST_F(FusedPrograms, TablesAtTheBordersAreLookedUpByTheHost) {
+  size_t fused_away = 0;
+  for (const DataType outside : {DataType::kInt8, DataType::kUint8}) {
+    for (const DataType inside : {DataType::kInt8, DataType::kUint8}) {
+      for (const int32_t channels : {1, 2, 3, 4, 5, 16}) {
+        const int32_t given = chains_.input({2, 3, 3, channels}, outside);
+        chains_.output(chains_.table(chains_.pool(chains_.table(given, inside)), outside));
+        fused_away += 2;
+      }
+    }
+  }
+  chains_.expect_equal_to_reference(fused_away);
+}
+
+TEST_F(FusedPrograms, TablesOfLargeTensorsAreLookedUpByTheFasterOne) {
+  const int32_t given = chains_.input({1, 80, 80, 4});
+  chains_.output(
+      chains_.table(chains_.pool(chains_.table(given, DataType::kInt8)), DataType::kInt8));
+  for (const OpenedDevice& opened : devices()) {
+    const auto program = opened.device->compile(chains_.graph);
+    ASSERT_TRUE(program) << program.error().message;
+    const bool is_masked = opened.name.find("'all'") != std::string::npos;
+    EXPECT_EQ((*program)->statistics().dispatches, is_masked ? 3 : 1) << opened.name;
+  }
+}
+
 // Plans and placements speak of the graph that was given.
 TEST_F(FusedPrograms, ArePlannedInTheStepsOfTheGivenGraph) {
   const int32_t input = chains_.input({1, 4, 4, 8});
@@ -475,6 +526,13 @@ TEST_F(FusedPrograms, HaveFingerprintsOfTheirOwn) {
   EXPECT_NE(*fused, *unfused);
   std::get<graph::LoweredAdd>(chains_.graph.operators[1].operation).left_zero_point ^= 1;
   EXPECT_NE(*device.fingerprint(chains_.graph), *fused);
+
+  // What the host does is part of it.
+  Chains borders;
+  borders.output(borders.pool(borders.table(borders.input({1, 2, 2, 3}), DataType::kInt8)));
+  const auto one_table = device.fingerprint(borders.graph);
+  std::get<graph::LoweredTable>(borders.graph.operators[0].operation).table[7] ^= 1;
+  EXPECT_NE(*device.fingerprint(borders.graph), *one_table);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "backend/vulkan/fusion.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <iterator>
@@ -16,6 +17,8 @@ using graph::LoweredDepthwiseConvolution;
 using graph::LoweredGraph;
 using graph::LoweredOperator;
 using graph::LoweredPad;
+using graph::LoweredReshape;
+using graph::LoweredTable;
 
 // An operator on its way, and which of the operators that were given it computes.
 struct Node {
@@ -45,16 +48,27 @@ std::optional<WindowedInput> windowed_input(LoweredOperator& op) {
   return std::nullopt;
 }
 
-void set_output(LoweredOperator& op, int32_t tensor) {
-  if (auto* convolution = std::get_if<LoweredConvolution>(&op.operation)) {
-    convolution->output = tensor;
+// The output of an operator that may have an epilogue; null for others.
+int32_t* output_of(LoweredOperator& op) {
+  auto* convolution = std::get_if<LoweredConvolution>(&op.operation);
+  return convolution != nullptr ? &convolution->output : nullptr;
+}
+
+bool changes_nothing(const graph::ByteTable& table) {
+  for (int32_t value = -128; value <= 127; ++value) {
+    if (table[static_cast<size_t>(value + 128)] != value) {
+      return false;
+    }
   }
+  return true;
 }
 
 class Fuser {
  public:
-  Fuser(LoweredGraph graph, const TakesEpilogue& takes_epilogue)
-      : takes_epilogue_(takes_epilogue), graph_(std::move(graph)) {
+  Fuser(LoweredGraph graph, const FusionRules& rules) : rules_(rules), graph_(std::move(graph)) {
+    const auto by_itself = [](int32_t tensor) { return FusedGraph::Border{tensor, {}}; };
+    std::ranges::transform(graph_.inputs, std::back_inserter(inputs_), by_itself);
+    std::ranges::transform(graph_.outputs, std::back_inserter(outputs_), by_itself);
     for (size_t i = 0; i < graph_.operators.size(); ++i) {
       given_.push_back({graph_.operators[i].source_operator, i});
       nodes_.push_back(Node{std::move(graph_.operators[i]), {}, i, {i}});
@@ -66,6 +80,7 @@ class Fuser {
     if (find_tensors()) {
       fuse_paddings();
       fuse_additions();
+      fuse_borders();
     }
     return result();
   }
@@ -73,6 +88,8 @@ class Fuser {
   FusedGraph result() {
     FusedGraph fused;
     fused.given = std::move(given_);
+    fused.inputs = std::move(inputs_);
+    fused.outputs = std::move(outputs_);
     for (std::optional<Node>& node : nodes_) {
       if (!node) {
         continue;
@@ -231,18 +248,19 @@ class Fuser {
   bool fuse_addition(size_t index, size_t producer, bool is_left) {
     const LoweredAdd add = std::get<LoweredAdd>(nodes_[index]->op.operation);
     Node& made = *nodes_[producer];
-    if (made.epilogue.adds()) {
+    int32_t* const output = output_of(made.op);
+    if (output == nullptr || made.epilogue.adds()) {
       return false;
     }
     Epilogue epilogue = made.epilogue;
     const Addition addition = addition_of(add);
     epilogue.addition = is_left ? addition : with_operands_swapped(addition);
     epilogue.right = is_left ? add.right : add.left;
-    if (!takes_epilogue_(graph_, made.op, epilogue)) {
+    if (!rules_.takes_epilogue(graph_, made.op, epilogue)) {
       return false;
     }
     made.epilogue = epilogue;
-    set_output(made.op, add.output);
+    *output = add.output;
     made.computes.insert(made.computes.end(), nodes_[index]->computes.begin(),
                          nodes_[index]->computes.end());
     for (const int32_t input : graph::operation_inputs(made.op.operation)) {
@@ -254,36 +272,121 @@ class Fuser {
     return true;
   }
 
-  const TakesEpilogue& takes_epilogue_;
+  // ---- Tables at the borders --------------------------------------------------------------------
+
+  void fuse_borders() {
+    for (size_t i = 0; i < graph_.inputs.size(); ++i) {
+      fuse_input(i);
+    }
+    for (size_t i = 0; i < graph_.outputs.size(); ++i) {
+      fuse_output(i);
+    }
+  }
+
+  // The table operator `index`, where the host may as well compute it.
+  const LoweredTable* host_table(size_t index) const {
+    const auto* op = std::get_if<LoweredTable>(&nodes_[index]->op.operation);
+    const bool pays = op != nullptr &&
+                      layout_of(tensor(op->input)) == layout_of(tensor(op->output)) &&
+                      (changes_nothing(op->table) ||
+                       layout_of(tensor(op->input)).bytes() <= rules_.max_host_table_bytes);
+    return pays ? op : nullptr;
+  }
+
+  void fuse_input(size_t position) {
+    const int32_t given = graph_.inputs[position];
+    const Uses& used = uses(given);
+    if (used.is_output || used.readers.size() != 1 ||
+        std::ranges::count(graph_.inputs, given) != 1) {
+      return;
+    }
+    const size_t index = used.readers[0];
+    const LoweredTable* op = host_table(index);
+    if (op == nullptr || uses(op->output).is_output) {
+      return;
+    }
+    graph_.inputs[position] = op->output;
+    uses(op->output).writer.reset();
+    give_to_host(index, *op, inputs_[position]);
+  }
+
+  void fuse_output(size_t position) {
+    const int32_t given = graph_.outputs[position];
+    const Uses& used = uses(given);
+    if (!used.writer || !used.readers.empty() || std::ranges::count(graph_.outputs, given) != 1) {
+      return;
+    }
+    const size_t index = *used.writer;
+    const LoweredTable* op = host_table(index);
+    // What an operator of the device makes: not an input, nor a constant under another name.
+    if (op == nullptr || uses(op->input).is_output || !uses(op->input).writer ||
+        std::holds_alternative<LoweredReshape>(nodes_[*uses(op->input).writer]->op.operation)) {
+      return;
+    }
+    graph_.outputs[position] = op->input;
+    std::erase(uses(op->input).readers, index);
+    uses(op->input).is_output = true;
+    give_to_host(index, *op, outputs_[position]);
+  }
+
+  void give_to_host(size_t index, const LoweredTable& op, FusedGraph::Border& border) {
+    if (!changes_nothing(op.table)) {
+      border.table = op.table;
+    }
+    for (const size_t computed : nodes_[index]->computes) {
+      given_[computed].computed_by.reset();
+    }
+    nodes_[index].reset();
+  }
+
+  const FusionRules& rules_;
   LoweredGraph graph_;  // its operators are in the nodes meanwhile
   std::vector<FusedGraph::Given> given_;
+  std::vector<FusedGraph::Border> inputs_;
+  std::vector<FusedGraph::Border> outputs_;
   std::vector<std::optional<Node>> nodes_;
   std::vector<Uses> uses_;  // by tensor
 };
 
-TakesEpilogue takes_none() {
-  return [](const auto&, const auto&, const auto&) { return false; };
-}
-
 }  // namespace
 
-FusedGraph unfused(LoweredGraph graph) { return Fuser(std::move(graph), takes_none()).result(); }
+FusedGraph unfused(LoweredGraph graph) { return Fuser(std::move(graph), {}).result(); }
 
-FusedGraph fuse(LoweredGraph graph, const TakesEpilogue& takes_epilogue) {
-  return Fuser(std::move(graph), takes_epilogue).run();
+FusedGraph fuse(LoweredGraph graph, const FusionRules& rules) {
+  return Fuser(std::move(graph), rules).run();
+}
+
+std::string describe_borders(const FusedGraph& fused) {
+  std::string text;
+  const auto describe = [&](std::string_view what, const std::vector<FusedGraph::Border>& borders) {
+    for (size_t i = 0; i < borders.size(); ++i) {
+      if (borders[i].table) {
+        fmt::format_to(std::back_inserter(text), "{} {} through [{}]\n", what, i,
+                       fmt::join(*borders[i].table, " "));
+      }
+    }
+  };
+  describe("input", fused.inputs);
+  describe("output", fused.outputs);
+  return text;
 }
 
 std::vector<OperatorPlacement> placements_of(const FusedGraph& fused,
                                              std::span<const KernelPlan> plans) {
   std::vector<OperatorPlacement> placements;
   for (size_t i = 0; i < fused.given.size(); ++i) {
-    const size_t index = fused.given[i].computed_by;
-    const LoweredOperator& computing = fused.graph.operators[index];
-    placements.push_back(
-        {fused.given[i].source_operator,
-         fused.named_after[index] == i
-             ? plans[index].variant
-             : fmt::format("fused into {} #{}", computing.name, computing.source_operator)});
+    const std::optional<size_t> computed_by = fused.given[i].computed_by;
+    OperatorPlacement& placement = placements.emplace_back();
+    placement.source_operator = fused.given[i].source_operator;
+    if (!computed_by) {
+      placement.variant = "fused into the host's copies";
+    } else if (fused.named_after[*computed_by] == i) {
+      placement.variant = plans[*computed_by].variant;
+    } else {
+      const LoweredOperator& computing = fused.graph.operators[*computed_by];
+      placement.variant =
+          fmt::format("fused into {} #{}", computing.name, computing.source_operator);
+    }
   }
   return placements;
 }

@@ -8,10 +8,16 @@
 //
 //   ADD of two tensors of one shape becomes the end of the convolution that makes one of them, the
 //   later one where two do.
+//
+//   A table operator (QUANTIZE from 8 bits to 8 bits, LOGISTIC, ...) that is the only reader of an
+//   input of the graph, or makes an output of it that nobody else reads, is looked up by the host
+//   while it copies the tensor, unless the tensor is so large that the device is faster.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -31,9 +37,17 @@ struct FusedGraph {
   // The operators of the graph that was given.
   struct Given {
     int32_t source_operator = 0;
-    size_t computed_by = 0;  // operator of `graph`
+    std::optional<size_t> computed_by;  // operator of `graph`; empty: the host
   };
   std::vector<Given> given;
+
+  // What lies between the host's bytes and each of graph.inputs, and each of graph.outputs.
+  struct Border {
+    int32_t given = 0;                      // the tensor as the host knows it
+    std::optional<graph::ByteTable> table;  // empty: nothing, the stored values are the same
+  };
+  std::vector<Border> inputs;
+  std::vector<Border> outputs;
   // By operator of `graph`, of the graph that was given: the operator whose name it has, and the
   // last one that it computes.
   std::vector<size_t> named_after;
@@ -47,12 +61,21 @@ FusedGraph unfused(graph::LoweredGraph graph);
 using TakesEpilogue = std::function<bool(
     const graph::LoweredGraph& graph, const graph::LoweredOperator& op, const Epilogue& epilogue)>;
 
-// Total: a graph that contradicts itself is returned as it is, for planning to refuse.
-FusedGraph fuse(graph::LoweredGraph graph, const TakesEpilogue& takes_epilogue);
+struct FusionRules {
+  TakesEpilogue takes_epilogue;
+  // Up to so many bytes of a tensor are looked up by the host; tables that change nothing always.
+  int64_t max_host_table_bytes = 0;
+};
 
-// For every operator of the graph that was given: the kernel that computes it, where plans[i]
-// belong to fused.graph.operators; "fused into CONV_2D #12" for those that have none of their own,
-// where 12 is a source_operator.
+// Total: a graph that contradicts itself is returned as it is, for planning to refuse.
+FusedGraph fuse(graph::LoweredGraph graph, const FusionRules& rules);
+
+// What the host does at the borders, for Device::fingerprint(); empty where that is nothing.
+std::string describe_borders(const FusedGraph& fused);
+
+// For every operator of the graph that was given: "fused into the host's copies", or the kernel
+// that computes it, where plans[i] belong to fused.graph.operators; "fused into CONV_2D #12" for
+// those that have none of their own, where 12 is a source_operator.
 std::vector<OperatorPlacement> placements_of(const FusedGraph& fused,
                                              std::span<const KernelPlan> plans);
 

@@ -79,6 +79,18 @@ class Network {
     add("MAX_POOL_2D", op);
     return op.output;
   }
+  // Adds one, or nothing, to stored values.
+  int32_t table(int32_t input, int32_t addend = 1) {
+    graph::LoweredTable op;
+    op.input = input;
+    for (int32_t value = -128; value <= 127; ++value) {
+      op.table[static_cast<size_t>(value + 128)] =
+          static_cast<int8_t>(std::min(value + addend, 127));
+    }
+    op.output = tensor(shape_of(input));
+    add("QUANTIZE", op);
+    return op.output;
+  }
   int32_t tensor(Shape shape) {
     graph.tensors.push_back({"", graph::DataType::kInt8, std::move(shape), {}});
     return static_cast<int32_t>(graph.tensors.size()) - 1;
@@ -86,8 +98,11 @@ class Network {
   // By value: tensors move when one is added.
   Shape shape_of(int32_t tensor) const { return graph.tensors[static_cast<size_t>(tensor)].shape; }
 
-  FusedGraph fused(const TakesEpilogue& takes = [](auto&, auto&, auto&) { return true; }) const {
-    return fuse(graph, takes);
+  // Convolutions have epilogues unless they are said not to.
+  FusedGraph fused(
+      const TakesEpilogue& takes = [](auto&, auto&, auto&) { return true; },
+      int64_t max_host_table_bytes = 1 << 20) const {
+    return fuse(graph, {takes, max_host_table_bytes});
   }
 
   LoweredGraph graph;
@@ -269,7 +284,7 @@ TEST(Fusion, AdditionStaysWhereAnOperandIsNeededOrLiesElsewhere) {
       [](Network& network, int32_t input) {  // not made by a convolution
         network.graph.outputs = {network.sum(network.pool(input), input)};
       },
-      [](auto&, const auto& op, auto&) { return op.name == "CONV_2D"; });
+      [](auto&, auto&, auto&) { return true; });
   expect_stays(
       [](Network& network, int32_t input) {
         network.graph.outputs = {network.sum(network.convolution(input), input)};
@@ -287,7 +302,7 @@ TEST(Fusion, TellsOfEveryOperatorThatWasGiven) {
   network.graph.outputs = {network.pool(sum)};                                    // 14
   const FusedGraph fused = network.fused();
   ASSERT_THAT(names_of(fused), ElementsAre("MAX_POOL_2D", "CONV_2D", "MAX_POOL_2D"));
-  std::vector<size_t> computed_by;
+  std::vector<std::optional<size_t>> computed_by;
   for (const FusedGraph::Given& given : fused.given) {
     computed_by.push_back(given.computed_by);
   }
@@ -307,6 +322,81 @@ TEST(Fusion, TellsOfEveryOperatorThatWasGiven) {
   EXPECT_THAT(variants, ElementsAre("fused into CONV_2D #11", "convolution", "pool",
                                     "fused into CONV_2D #11", "pool"));
   EXPECT_THAT(sources, ElementsAre(10, 11, 12, 13, 14));
+}
+
+TEST(Fusion, TheHostComputesTablesAtBothBorders) {
+  Network network;
+  const int32_t other = network.input(image());
+  const int32_t input = network.input(image());
+  const int32_t features = network.pool(network.table(input));
+  const int32_t result = network.table(features, 0);
+  const int32_t other_result = network.table(network.convolution(other));
+  network.graph.outputs = {result, other_result};
+  const FusedGraph fused = network.fused();
+  ASSERT_THAT(names_of(fused), ElementsAre("MAX_POOL_2D", "CONV_2D"));
+  const auto& pool = operation<graph::LoweredPool>(fused, 0);
+  EXPECT_THAT(fused.graph.inputs, ElementsAre(other, pool.input));
+  EXPECT_THAT(fused.graph.outputs,
+              ElementsAre(features, operation<LoweredConvolution>(fused, 1).output));
+  ASSERT_EQ(fused.inputs.size(), 2u);
+  EXPECT_EQ(fused.inputs[0].given, other);
+  EXPECT_FALSE(fused.inputs[0].table);
+  EXPECT_EQ(fused.inputs[1].given, input);
+  ASSERT_TRUE(fused.inputs[1].table);
+  EXPECT_EQ(fused.inputs[1].table->front(), -127);
+  ASSERT_EQ(fused.outputs.size(), 2u);
+  EXPECT_EQ(fused.outputs[0].given, result);
+  EXPECT_FALSE(fused.outputs[0].table) << "it changes nothing";
+  EXPECT_EQ(fused.outputs[1].given, other_result);
+  EXPECT_TRUE(fused.outputs[1].table);
+  EXPECT_NE(describe_borders(fused), "");
+  EXPECT_EQ(describe_borders(unfused(network.graph)), "");
+  const std::vector<KernelPlan> plans(2);
+  EXPECT_EQ(placements_of(fused, plans)[0].variant, "fused into the host's copies");
+}
+
+TEST(Fusion, TheHostComputesLargeTablesOnlyIfTheyChangeNothing) {
+  for (const int32_t addend : {0, 1}) {
+    Network network;
+    network.graph.outputs = {network.pool(network.table(network.input(image()), addend))};
+    const int64_t bytes = layout_of(image()).bytes();
+    const auto takes_all = [](auto&, auto&, auto&) { return true; };
+    EXPECT_EQ(network.fused(takes_all, bytes).graph.operators.size(), 1u);
+    EXPECT_EQ(network.fused(takes_all, bytes - 1).graph.operators.size(), addend == 0 ? 1u : 2u);
+  }
+}
+
+TEST(Fusion, TablesStayThatSomebodyElseNeeds) {
+  const auto expect_stays = [](auto&& build) {
+    Network network;
+    build(network, network.input(image()));
+    EXPECT_EQ(network.fused().graph.operators.size(), network.graph.operators.size());
+  };
+  expect_stays([](Network& network, int32_t input) {  // nothing would be left for the device
+    network.graph.outputs = {network.table(input)};
+  });
+  expect_stays([](Network& network, int32_t input) {  // the input has another reader
+    network.graph.outputs = {network.pool(network.table(input)), network.pool(input)};
+  });
+  expect_stays([](Network& network, int32_t input) {  // it is an output
+    network.graph.outputs = {network.pool(network.table(input)), input};
+  });
+  expect_stays([](Network& network, int32_t input) {  // it is given twice
+    network.graph.inputs.push_back(input);
+    network.graph.outputs = {network.pool(network.table(input))};
+  });
+  expect_stays([](Network& network, int32_t input) {  // the result has another reader
+    const int32_t result = network.table(network.pool(input));
+    network.graph.outputs = {result, network.pool(result)};
+  });
+  expect_stays([](Network& network, int32_t input) {  // it is asked for twice
+    const int32_t result = network.table(network.pool(input));
+    network.graph.outputs = {result, result};
+  });
+  expect_stays([](Network& network, int32_t input) {  // what it is made from is an output too
+    const int32_t features = network.pool(input);
+    network.graph.outputs = {features, network.table(features)};
+  });
 }
 
 TEST(Fusion, LeavesGraphsThatContradictThemselvesToPlanning) {

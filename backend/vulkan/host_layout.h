@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 
 #include "backend/vulkan/layout.h"
 #include "graph/tensor.h"
@@ -17,5 +18,11 @@ void copy_to_device_layout(graph::DataType type, const TensorLayout& layout, con
 // The inverse; reads no padding.
 void copy_from_device_layout(graph::DataType type, const TensorLayout& layout,
                              const std::byte* device, std::byte* dense);
+
+// The same for 8-bit tensors of which every byte is looked up on its way, whatever its type.
+void map_to_device_layout(std::span<const std::byte, 256> table, const TensorLayout& layout,
+                          const std::byte* dense, std::byte* device);
+void map_from_device_layout(std::span<const std::byte, 256> table, const TensorLayout& layout,
+                            const std::byte* device, std::byte* dense);
 
 }  // namespace lockstep::backend::vulkan

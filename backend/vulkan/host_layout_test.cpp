@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <random>
 #include <vector>
 
@@ -88,6 +89,35 @@ TEST(HostLayout, PutsEveryByteWhereTheLayoutSaysAndLeavesPaddingAlone) {
       copy_from_device_layout(type, layout, device.data(), back.data());
       EXPECT_EQ(back, dense) << channels;
     }
+  }
+}
+
+TEST(HostLayout, LooksEveryByteUpOnItsWay) {
+  std::array<std::byte, 256> table{};
+  for (size_t i = 0; i < table.size(); ++i) {
+    table[i] = static_cast<std::byte>(7 * i + 3);  // a permutation: 7 is odd
+  }
+  std::array<std::byte, 256> inverse{};
+  for (size_t i = 0; i < table.size(); ++i) {
+    inverse[std::to_integer<size_t>(table[i])] = static_cast<std::byte>(i);
+  }
+  for (const int32_t channels : {1, 2, 3, 4, 5, 16, 17}) {
+    const TensorLayout layout = layout_of(graph::Shape{100, channels});
+    std::vector<std::byte> dense(static_cast<size_t>(layout.rows * layout.row_bytes()));
+    for (size_t i = 0; i < dense.size(); ++i) {
+      dense[i] = static_cast<std::byte>(i);
+    }
+    std::vector<std::byte> device(static_cast<size_t>(layout.bytes()), kUntouched);
+    map_to_device_layout(table, layout, dense.data(), device.data());
+    const auto second_row = device.begin() + layout.channel_stride;
+    for (int32_t channel = 0; channel < channels; ++channel) {
+      EXPECT_EQ(second_row[channel], table[static_cast<size_t>(channels + channel)]);
+    }
+    EXPECT_TRUE(std::all_of(second_row + channels, second_row + layout.channel_stride,
+                            [](std::byte value) { return value == kUntouched; }));
+    std::vector<std::byte> back(dense.size());
+    map_from_device_layout(inverse, layout, device.data(), back.data());
+    EXPECT_EQ(back, dense);
   }
 }
 

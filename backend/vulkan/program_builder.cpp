@@ -551,12 +551,43 @@ class ProgramBuilder {
     return border;
   }
 
-  Status describe() {
-    for (const int32_t tensor : planned_.graph.inputs) {
-      execution_.inputs.push_back(border(tensor));
+  // The border of the tensor that the host knows, in front of or behind the one on the device.
+  void see_as_host(const FusedGraph::Border& fused, bool is_input, Border& border) const {
+    const graph::LoweredTensor& given = planned_.graph.tensors[static_cast<size_t>(fused.given)];
+    border.name = given.name;
+    border.type = given.type;
+    if (!fused.table) {
+      return;
     }
-    for (const int32_t tensor : planned_.graph.outputs) {
-      execution_.outputs.push_back(border(tensor));
+    const std::span<const std::byte> table = std::as_bytes(std::span(*fused.table));
+    border.table.resize(table.size());
+    for (size_t value = 0; value < table.size(); ++value) {
+      // Tables are indexed by stored value + 128, which is the bit pattern with its sign flipped.
+      const auto byte = static_cast<std::byte>(value);
+      std::byte stored = byte;
+      if (is_input) {
+        graph::to_stored(given.type, &byte, &stored, 1);
+      }
+      const std::byte looked_up = table[std::to_integer<size_t>(stored ^ std::byte{0x80})];
+      border.table[value] = looked_up;
+      if (!is_input) {
+        graph::from_stored(given.type, &looked_up, &border.table[value], 1);
+      }
+    }
+  }
+
+  Status describe() {
+    for (size_t i = 0; i < planned_.graph.inputs.size(); ++i) {
+      execution_.inputs.push_back(border(planned_.graph.inputs[i]));
+      if (planned_.fused != nullptr) {
+        see_as_host(planned_.fused->inputs[i], true, execution_.inputs.back());
+      }
+    }
+    for (size_t i = 0; i < planned_.graph.outputs.size(); ++i) {
+      execution_.outputs.push_back(border(planned_.graph.outputs[i]));
+      if (planned_.fused != nullptr) {
+        see_as_host(planned_.fused->outputs[i], false, execution_.outputs.back());
+      }
     }
     std::set<VkPipeline> distinct;
     for (const PreparedDispatch& prepared : dispatches_) {

@@ -194,9 +194,15 @@ Status ProgramExecution::wait(RunTicket& ticket) {
 
 Status ProgramExecution::write_inputs(const RunSlot& slot, Inputs given_inputs) const {
   for (size_t i = 0; i < inputs.size(); ++i) {
-    if (slot.inputs[i] != nullptr) {
-      copy_to_device_layout(inputs[i].type, inputs[i].layout, given_inputs[i].data(),
-                            slot.inputs[i]);
+    const Border& input = inputs[i];
+    if (slot.inputs[i] == nullptr) {
+      continue;
+    }
+    if (input.table.empty()) {
+      copy_to_device_layout(input.type, input.layout, given_inputs[i].data(), slot.inputs[i]);
+    } else {
+      map_to_device_layout(std::span(input.table).first<256>(), input.layout,
+                           given_inputs[i].data(), slot.inputs[i]);
     }
   }
   if (slot.chunks.empty()) {
@@ -303,10 +309,13 @@ Status ProgramExecution::read_outputs(const RunSlot& slot) const {
   for (size_t i = 0; i < outputs.size(); ++i) {
     const Border& output = outputs[i];
     std::byte* const destination = slot.destinations[i].data();
-    if (slot.outputs[i] != nullptr) {
+    if (slot.outputs[i] == nullptr) {
+      std::ranges::copy(output.constant, destination);
+    } else if (output.table.empty()) {
       copy_from_device_layout(output.type, output.layout, slot.outputs[i], destination);
     } else {
-      std::ranges::copy(output.constant, destination);
+      map_from_device_layout(std::span(output.table).first<256>(), output.layout, slot.outputs[i],
+                             destination);
     }
   }
   return {};

@@ -27,6 +27,9 @@ struct Border {
   graph::DataType type = graph::DataType::kInt8;
   TensorLayout layout;
   size_t host_bytes = 0;
+  // What a byte of the host is on the device (of outputs: the other way round), instead of what
+  // `type` says of it: a table operator that was fused into the copy. Empty: there is none.
+  std::vector<std::byte> table;
   // Outputs that never change: their host bytes.
   std::vector<std::byte> constant;
 };

@@ -1,5 +1,6 @@
 #include "backend/vulkan/vulkan_backend.h"
 
+#include <limits>
 #include <mutex>
 
 #include "backend/vulkan/device_context.h"
@@ -54,8 +55,8 @@ class VulkanDevice final : public Device {
     if (options.tune && options.kernel.empty()) {
       const std::lock_guard lock(tuning_mutex_);
       // Windows as they will be; what else is fused depends on the kernels.
-      const auto takes_none = [](const auto&, const auto&, const auto&) { return false; };
-      const FusedGraph windows = options.fuse ? fuse(graph, takes_none) : unfused(graph);
+      const FusionRules windows_only{.takes_epilogue = [](auto&, auto&, auto&) { return false; }};
+      const FusedGraph windows = options.fuse ? fuse(graph, windows_only) : unfused(graph);
       tune(*this, windows.graph, context_->tuning,
            [this](LogSeverity severity, const std::string& message) {
              context_->cache.log(severity, message);
@@ -75,8 +76,12 @@ class VulkanDevice final : public Device {
     if (!selection) {
       return tl::unexpected(selection.error());
     }
-    return fingerprint_of(selection->fused.graph, selection->plans,
-                          context_->device->capabilities(), options);
+    auto text = fingerprint_of(selection->fused.graph, selection->plans,
+                               context_->device->capabilities(), options);
+    if (text) {
+      *text += describe_borders(selection->fused);
+    }
+    return text;
   }
 
   Result<ProgramPlan> plan(const graph::LoweredGraph& graph,
@@ -132,14 +137,22 @@ class VulkanDevice final : public Device {
   }
 
   FusedGraph fuse_for(const graph::LoweredGraph& graph, const CompileOptions& options) const {
-    return fuse(graph, [&](const graph::LoweredGraph& fused, const graph::LoweredOperator& op,
-                           const Epilogue& epilogue) {
-      const Capabilities& capabilities = context_->device->capabilities();
+    const Capabilities& capabilities = context_->device->capabilities();
+    FusionRules rules;
+    rules.takes_epilogue = [&](const graph::LoweredGraph& fused, const graph::LoweredOperator& op,
+                               const Epilogue& epilogue) {
       const std::string wanted = wanted_kernel(fused, op, options);
       return check_tensors(fused, op, capabilities) &&
              check_tensor(fused, epilogue.right, capabilities) &&
              takes_epilogue({fused, capabilities, wanted}, op, epilogue);
-    });
+    };
+    // A processor looks a byte up as fast in a loop as in a dispatch. For others a dispatch takes a
+    // few microseconds whatever its size, in which the host looks up about this many bytes.
+    constexpr int64_t kBytesOfADispatch = 16 * 1024;
+    rules.max_host_table_bytes = capabilities.device_class == DeviceClass::kCpuLike
+                                     ? std::numeric_limits<int64_t>::max()
+                                     : kBytesOfADispatch;
+    return fuse(graph, rules);
   }
 
   // The wanted kernel where that computes the operator, otherwise the heuristics' first.
