@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "backend/vulkan/result.h"
+#include "backend/vulkan/specialization.h"
 #include "shaders/embedded_shaders.h"
 
 namespace lockstep::backend::vulkan {
@@ -141,9 +142,16 @@ Result<const PipelineStore::Layouts*> PipelineStore::layouts_for(const PipelineK
 
 Result<Handle<VkPipeline>> PipelineStore::build(const PipelineKey& key,
                                                 VkPipelineLayout layout) const {
-  const std::span<const uint32_t> code = shaders::find(key.shader);
+  std::span<const uint32_t> code = shaders::find(key.shader);
   if (code.empty()) {
     return make_error(ErrorCode::kInternal, "this build has no shader '{}'", key.shader);
+  }
+  std::vector<uint32_t> specialized;
+  if (device_.physical().quirks.keeps_specialized_branches) {
+    specialized = specialize(code, key.specialization);
+  }
+  if (!specialized.empty()) {
+    code = specialized;
   }
   const VolkDeviceTable& vk = device_.functions();
   VkShaderModuleCreateInfo module_info{};
@@ -180,7 +188,7 @@ Result<Handle<VkPipeline>> PipelineStore::build(const PipelineKey& key,
   info.stage.stage = VK_SHADER_STAGE_COMPUTE_BIT;
   info.stage.module = shader_module;
   info.stage.pName = "main";
-  info.stage.pSpecializationInfo = &specialization;
+  info.stage.pSpecializationInfo = specialized.empty() ? &specialization : nullptr;
   if (subgroup_size.requiredSubgroupSize > 0) {
     info.stage.pNext = &subgroup_size;
   }
