@@ -28,6 +28,7 @@ std::span<const Generator> all_generators() {
       hard_swish_family(),
       leaky_relu_family(),
       blocks_family(),
+      fused_family(),
       random_networks_family(),
   };
   return kGenerators;

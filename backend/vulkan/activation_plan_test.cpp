@@ -109,7 +109,10 @@ TEST(PlanActivations, GuardsLieAroundEveryPlaceAndNothingIsShared) {
 TEST(PlacementRules, AskForGuardsOnlyWhereTheyAreWanted) {
   Capabilities capabilities;
   capabilities.min_storage_buffer_offset_alignment = 4;
+  capabilities.min_texel_buffer_offset_alignment = 64;
   capabilities.unified_memory = true;
+  EXPECT_EQ(placement_rules(capabilities, {}).alignment, 64);
+  capabilities.min_texel_buffer_offset_alignment = 4;
   PlacementRules rules = placement_rules(capabilities, {});
   EXPECT_EQ(rules.alignment, 16);
   EXPECT_TRUE(rules.separate_border);

@@ -27,6 +27,7 @@ Generator relu_n1_to_1_family();
 Generator hard_swish_family();
 Generator leaky_relu_family();
 Generator blocks_family();
+Generator fused_family();
 Generator random_networks_family();
 
 }  // namespace lockstep::conformance
