@@ -19,12 +19,13 @@
 //
 // With kAddition the outputs are left operands of an ADD, whose right operand lies like the output;
 // what is stored is the sum. The right operand is always read through a texel buffer, so that no
-// form needs more than the four storage buffers that every device has.
+// form needs more than the four storage buffers that every device has. With kHasTable the outputs,
+// or sums, are looked up in a table of 256 bytes.
 //
 // Weights: uvec4 [group][step][block of TILE_CHANNELS output channels][channel in block].
 // Channel parameters: uvec4 (folded_bias, multiplier, shift, weights_zero_point); the folded bias
 // and the domain of weights and their zero points are those of the form. Behind the last channel's
-// come the three uvec4 of load_addition().
+// come the three uvec4 of load_addition() and the sixteen of look_up().
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
@@ -45,6 +46,7 @@ layout(constant_id = 2) const bool kAsymmetricWeights = false;
 // The arithmetic of an ADD, or kNoAddition; how its scales end.
 layout(constant_id = 3) const uint kAddition = 2;
 layout(constant_id = 4) const uint kAdditionEnd = 0;
+layout(constant_id = 5) const bool kHasTable = false;
 
 const int kTilePositions = TILE_POSITIONS;
 const int kTileChannels = TILE_CHANNELS;
@@ -253,6 +255,13 @@ Addition load_addition() {
                   channel_end(sum.x, sum.y, kAdditionEnd), operands.w, sum.z, sum.w);
 }
 
+// Four entries a word, the first for -128.
+int look_up(int value) {
+  uint entry = uint(value + 128);
+  uvec4 words = load_parameters(channel_blocks * uint(kTileChannels) + 3u + (entry >> 4));
+  return unpack(words[(entry >> 2) & 3u], int(entry & 3u));
+}
+
 void main() {
   uint index = invocation_index();
   uint tile = divide(index, channel_blocks, channel_blocks_multiplier);
@@ -401,6 +410,9 @@ void main() {
         if (kAddition != kNoAddition) {
           value = add_quantized(value, unpack(right[c / 4], c % 4), addition, kAddition,
                                 kAdditionEnd);
+        }
+        if (kHasTable) {
+          value = look_up(value);
         }
 #if TILE_CHANNELS == 4
         words |= pack(value, c);

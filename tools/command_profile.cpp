@@ -91,7 +91,7 @@ void add_profile_command(CLI::App& app, int& exit_code) {
       *app.add_subcommand("profile", "Show where the time of a network on a device goes");
   command.add_option("MODEL", options->model, ".tflite file")->required()->check(CLI::ExistingFile);
   options->device.add_options(command, "LOCKSTEP_DEVICE, else the best");
-  options->device.add_tune_option(command);
+  options->device.add_compile_options(command);
   command.add_option("--runs", options->runs, "How often to run; medians are shown")
       ->check(CLI::Range(1, 100000))
       ->capture_default_str();

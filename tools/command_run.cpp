@@ -277,7 +277,7 @@ void add_run_command(CLI::App& app, int& exit_code) {
   CLI::App& command = *app.add_subcommand("run", "Run a network in Lockstep's own engine");
   command.add_option("MODEL", options->model, ".tflite file")->required()->check(CLI::ExistingFile);
   options->device.add_options(command, "LOCKSTEP_DEVICE, else the best");
-  options->device.add_tune_option(command);
+  options->device.add_compile_options(command);
   options->inputs.add_options(command);
   command.add_option("--labels", options->labels, "Names of a classifier's classes, one a line")
       ->check(CLI::ExistingFile);

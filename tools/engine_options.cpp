@@ -31,9 +31,10 @@ void add_cache_option(CLI::App& command, std::string& cache_dir) {
       ->capture_default_str();
 }
 
-void DeviceSelection::add_tune_option(CLI::App& command) {
+void DeviceSelection::add_compile_options(CLI::App& command) {
   command.add_flag("--tune", tune,
                    "First measure which kernels are the fastest, and keep that in --cache-dir");
+  command.add_flag("--no-fusion", no_fusion, "Compute every operator by itself");
 }
 
 backend::DeviceOptions DeviceSelection::device_options() const {
@@ -43,6 +44,7 @@ backend::DeviceOptions DeviceSelection::device_options() const {
 backend::CompileOptions DeviceSelection::compile_options() const {
   backend::CompileOptions options;
   options.tune = tune;
+  options.fuse = !no_fusion;
   return options;
 }
 

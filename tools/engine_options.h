@@ -20,15 +20,16 @@ struct DeviceSelection {
   std::string mask;
   std::string cache_dir;
   bool tune = false;
+  bool no_fusion = false;
 
   // Adds --device, --numerics, --mask and --cache-dir. `default_device` is what help calls it.
   void add_options(CLI::App& command, const std::string& default_device);
-  // Adds --tune, for commands that compile networks.
-  void add_tune_option(CLI::App& command);
+  // Adds --tune and --no-fusion, for commands that compile networks.
+  void add_compile_options(CLI::App& command);
 
   // With a log that writes to stderr.
   backend::DeviceOptions device_options() const;
-  // `tune` is in here.
+  // `tune` and `no_fusion` are in here.
   backend::CompileOptions compile_options() const;
 
   Result<std::shared_ptr<backend::Device>> open() const;

@@ -171,6 +171,48 @@ TEST_P(RealNetwork, TheReferenceIsBitEqualToXnnpack) {
   expect_engine_equals(nullptr, numerics::Contract::kLitert);
 }
 
+// Whoever asks for every tensor, as the tests above do, gets programs in which nothing is fused.
+TEST_P(RealNetwork, FusedProgramsAreBitEqualToTheReference) {
+  const auto run = [&](const std::shared_ptr<backend::Device>& device,
+                       numerics::Contract contract) -> std::unique_ptr<delegate::Engine> {
+    delegate::EngineOptions options;
+    options.partition.contract = contract;
+    auto engine = delegate::Engine::create(model_.graph, device, options);
+    EXPECT_TRUE(engine) << engine.error().message;
+    if (!engine) return nullptr;
+    for (size_t i = 0; i < samples_[1].size(); ++i) {
+      EXPECT_TRUE((*engine)->set_input(i, samples_[1][i]));
+    }
+    EXPECT_TRUE((*engine)->run());
+    return std::move(*engine);
+  };
+  const auto devices = backend::list_devices();
+  int compared = 0;
+  for (const numerics::Contract contract : numerics::kAllContracts) {
+    const auto expected = run(nullptr, contract);
+    ASSERT_NE(expected, nullptr);
+    for (size_t i = 0; i < devices.size(); ++i) {
+      if (devices[i].backend == "ref") continue;
+      SCOPED_TRACE(fmt::format("{}, {}", devices[i].name, numerics::contract_name(contract)));
+      const auto device = backend::open_device(std::to_string(i), {});
+      ASSERT_TRUE(device) << device.error().message;
+      const auto actual = run(*device, contract);
+      ASSERT_NE(actual, nullptr);
+      // Outputs of the network, and what the host goes on with.
+      const int compared_before = compared;
+      for (const graph::Operator& op : model_.graph.operators) {
+        const auto wanted = expected->tensor(op.outputs[0]);
+        const auto computed = actual->tensor(op.outputs[0]);
+        if (!wanted || !computed) continue;
+        EXPECT_TRUE(std::ranges::equal(*wanted, *computed)) << op.name;
+        ++compared;
+      }
+      EXPECT_GT(compared, compared_before);
+    }
+  }
+  if (compared == 0) GTEST_SKIP() << "no Vulkan device";
+}
+
 // Networks that compute in float: the host keeps every node, says why, and nothing changes.
 class FloatNetwork : public testing::TestWithParam<const char*> {};
 

@@ -1,5 +1,6 @@
 // CONV_2D and FULLY_CONNECTED: which variant computes a shape, and how its weights are packed.
 #include <algorithm>
+#include <cstring>
 
 #include "backend/vulkan/convolution_cooperative_matrix.h"
 #include "backend/vulkan/convolution_gemv.h"
@@ -198,14 +199,23 @@ std::vector<Kernel> applicable_kernels(const PlanContext& context, const Lowered
   return kernels;
 }
 
-// The uvec4 of load_addition().
-void append_addition(const Addition& addition, std::vector<int32_t>& parameters) {
+// The uvec4 of load_addition() and look_up(), up to the last one that is used.
+void append_epilogue(const Epilogue& epilogue, std::vector<int32_t>& parameters) {
+  if (epilogue.is_empty()) {
+    return;
+  }
+  const Addition& addition = epilogue.addition;
   const std::array words{
       addition.left_zero_point,   addition.right_zero_point, addition.left_shift,
       addition.output_zero_point, addition.left.multiplier,  addition.left.shift,
       addition.right.multiplier,  addition.right.shift,      addition.sum.multiplier,
       addition.sum.shift,         addition.activation_min,   addition.activation_max};
   parameters.insert(parameters.end(), words.begin(), words.end());
+  if (epilogue.table) {
+    std::array<int32_t, 64> entries{};
+    std::memcpy(entries.data(), epilogue.table->data(), epilogue.table->size());
+    parameters.insert(parameters.end(), entries.begin(), entries.end());
+  }
 }
 
 Result<KernelPlan> plan_fast(const PlanContext& context, const LoweredConvolution& op,
@@ -245,9 +255,8 @@ Result<KernelPlan> plan_fast(const PlanContext& context, const LoweredConvolutio
   const Epilogue epilogue = context.epilogue != nullptr ? *context.epilogue : Epilogue{};
   dispatch.specialization.push_back(epilogue.addition.arithmetic);
   dispatch.specialization.push_back(epilogue.addition.end);
-  if (epilogue.adds()) {
-    append_addition(epilogue.addition, parameters);
-  }
+  dispatch.specialization.push_back(epilogue.table ? 1 : 0);
+  append_epilogue(epilogue, parameters);
   dispatch.inputs = {tensor_binding(op.input), add_constant(plan, std::span(weights)),
                      add_constant(plan, std::span<const int32_t>(parameters))};
   if (reads_texels(kernel.form)) {

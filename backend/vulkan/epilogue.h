@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "backend/vulkan/addition.h"
 
@@ -13,7 +14,10 @@ struct Epilogue {
   Addition addition{};
   int32_t right = -1;  // the tensor that is the right operand; lies as the output does
 
+  std::optional<graph::ByteTable> table;  // what the sum, or the result, is looked up in
+
   bool adds() const { return addition.arithmetic != kNoAddition; }
+  bool is_empty() const { return !adds() && !table; }
 };
 
 }  // namespace lockstep::backend::vulkan

@@ -79,7 +79,9 @@ class Fuser {
   FusedGraph run() {
     if (find_tensors()) {
       fuse_paddings();
+      fuse_tables([](const LoweredTable& op) { return changes_nothing(op.table); });
       fuse_additions();
+      fuse_tables([](const LoweredTable&) { return true; });
       fuse_borders();
     }
     return result();
@@ -244,32 +246,69 @@ class Fuser {
     return used.is_output || used.readers.size() != 1 ? std::nullopt : used.writer;
   }
 
-  // ADD `index` into its operand's producer, which moves to its place.
+  // ADD `index` into its operand's producer.
   bool fuse_addition(size_t index, size_t producer, bool is_left) {
-    const LoweredAdd add = std::get<LoweredAdd>(nodes_[index]->op.operation);
-    Node& made = *nodes_[producer];
-    int32_t* const output = output_of(made.op);
-    if (output == nullptr || made.epilogue.adds()) {
+    const LoweredAdd& add = std::get<LoweredAdd>(nodes_[index]->op.operation);
+    Epilogue epilogue = nodes_[producer]->epilogue;
+    if (!epilogue.is_empty()) {
       return false;
     }
-    Epilogue epilogue = made.epilogue;
     const Addition addition = addition_of(add);
     epilogue.addition = is_left ? addition : with_operands_swapped(addition);
     epilogue.right = is_left ? add.right : add.left;
-    if (!rules_.takes_epilogue(graph_, made.op, epilogue)) {
+    return move_into(index, producer, is_left ? add.left : add.right, add.output, epilogue);
+  }
+
+  // Operator `index`, which reads `between`, into the convolution that makes it, which moves to the
+  // operator's place. False where the device does not take that.
+  bool move_into(size_t index, size_t producer, int32_t between, int32_t result,
+                 const Epilogue& epilogue) {
+    Node& made = *nodes_[producer];
+    int32_t* const output = output_of(made.op);
+    if (output == nullptr ||
+        !(epilogue.is_empty() || rules_.takes_epilogue(graph_, made.op, epilogue))) {
       return false;
     }
     made.epilogue = epilogue;
-    *output = add.output;
+    *output = result;
     made.computes.insert(made.computes.end(), nodes_[index]->computes.begin(),
                          nodes_[index]->computes.end());
-    for (const int32_t input : graph::operation_inputs(made.op.operation)) {
+    std::vector<int32_t> inputs = graph::operation_inputs(made.op.operation);
+    if (epilogue.adds()) {
+      inputs.push_back(epilogue.right);
+    }
+    for (const int32_t input : inputs) {
       std::ranges::replace(uses(input).readers, producer, index);
     }
-    uses(is_left ? add.left : add.right) = {};
+    uses(between) = {};
     nodes_[index] = std::move(*nodes_[producer]);
     nodes_[producer].reset();
     return true;
+  }
+
+  // ---- Tables behind convolutions ---------------------------------------------------------------
+
+  void fuse_tables(bool (*is_meant)(const LoweredTable& op)) {
+    for (size_t i = 0; i < nodes_.size(); ++i) {
+      const auto* op = nodes_[i] ? std::get_if<LoweredTable>(&nodes_[i]->op.operation) : nullptr;
+      const auto producer = op != nullptr ? producer_of(op->input) : std::nullopt;
+      if (producer && is_meant(*op) &&
+          layout_of(tensor(op->input)) == layout_of(tensor(op->output))) {
+        fuse_table(i, *op, *producer);
+      }
+    }
+  }
+
+  void fuse_table(size_t index, const LoweredTable& op, size_t producer) {
+    const Node& made = *nodes_[producer];
+    Epilogue epilogue = made.epilogue;
+    if (epilogue.table) {
+      return;
+    }
+    if (!changes_nothing(op.table)) {
+      epilogue.table = op.table;
+    }
+    move_into(index, producer, op.input, op.output, epilogue);
   }
 
   // ---- Tables at the borders --------------------------------------------------------------------

@@ -9,7 +9,11 @@
 //   ADD of two tensors of one shape becomes the end of the convolution that makes one of them, the
 //   later one where two do.
 //
-//   A table operator (QUANTIZE from 8 bits to 8 bits, LOGISTIC, ...) that is the only reader of an
+//   A table operator (QUANTIZE from 8 bits to 8 bits, LOGISTIC, ...) becomes the end of the
+//   convolution whose result or sum it reads. One that changes nothing but the type of the host's
+//   bytes only renames it.
+//
+//   A table operator that is the only reader of an
 //   input of the graph, or makes an output of it that nobody else reads, is looked up by the host
 //   while it copies the tensor, unless the tensor is so large that the device is faster.
 #pragma once

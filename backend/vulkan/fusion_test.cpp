@@ -324,20 +324,63 @@ TEST(Fusion, TellsOfEveryOperatorThatWasGiven) {
   EXPECT_THAT(sources, ElementsAre(10, 11, 12, 13, 14));
 }
 
+TEST(Fusion, TablesBecomeTheEndOfTheirConvolution) {
+  for (const bool adds : {false, true}) {
+    Network network;
+    const int32_t input = network.input(image());
+    int32_t features = network.convolution(input);
+    features = adds ? network.sum(features, input) : features;
+    const int32_t result = network.table(features);
+    network.graph.outputs = {network.pool(result)};
+    const FusedGraph fused = network.fused();
+    ASSERT_THAT(names_of(fused), ElementsAre("CONV_2D", "MAX_POOL_2D"));
+    EXPECT_EQ(operation<LoweredConvolution>(fused, 0).output, result);
+    EXPECT_EQ(fused.epilogues[0].adds(), adds);
+    ASSERT_TRUE(fused.epilogues[0].table);
+    EXPECT_EQ(fused.epilogues[0].table->front(), -127);
+    EXPECT_EQ(fused.last_of.front(), adds ? 2u : 1u);
+    // The device refuses tables.
+    const FusedGraph other =
+        network.fused([](auto&, auto&, const Epilogue& epilogue) { return !epilogue.table; });
+    EXPECT_EQ(other.graph.operators.size(), 3u);
+  }
+}
+
+TEST(Fusion, OneTableAndNoSumBehindIt) {
+  Network network;
+  const int32_t input = network.input(image());
+  const int32_t once = network.table(network.convolution(input));
+  const int32_t twice = network.table(once);
+  network.graph.outputs = {network.pool(network.sum(twice, input))};
+  const FusedGraph fused = network.fused();
+  EXPECT_THAT(names_of(fused), ElementsAre("CONV_2D", "QUANTIZE", "ADD", "MAX_POOL_2D"));
+}
+
+TEST(Fusion, TablesThatChangeNothingRenameTheResult) {
+  Network network;
+  const int32_t input = network.input(image());
+  const int32_t renamed = network.table(network.convolution(input), 0);
+  network.graph.outputs = {network.pool(network.sum(renamed, input))};
+  const FusedGraph fused = network.fused();
+  ASSERT_THAT(names_of(fused), ElementsAre("CONV_2D", "MAX_POOL_2D"));
+  EXPECT_FALSE(fused.epilogues[0].table);
+  EXPECT_EQ(fused.epilogues[0].right, input);
+}
+
 TEST(Fusion, TheHostComputesTablesAtBothBorders) {
   Network network;
   const int32_t other = network.input(image());
   const int32_t input = network.input(image());
   const int32_t features = network.pool(network.table(input));
   const int32_t result = network.table(features, 0);
-  const int32_t other_result = network.table(network.convolution(other));
+  const int32_t other_result = network.table(network.depthwise(other));
   network.graph.outputs = {result, other_result};
   const FusedGraph fused = network.fused();
-  ASSERT_THAT(names_of(fused), ElementsAre("MAX_POOL_2D", "CONV_2D"));
+  ASSERT_THAT(names_of(fused), ElementsAre("MAX_POOL_2D", "DEPTHWISE_CONV_2D"));
   const auto& pool = operation<graph::LoweredPool>(fused, 0);
   EXPECT_THAT(fused.graph.inputs, ElementsAre(other, pool.input));
   EXPECT_THAT(fused.graph.outputs,
-              ElementsAre(features, operation<LoweredConvolution>(fused, 1).output));
+              ElementsAre(features, operation<LoweredDepthwiseConvolution>(fused, 1).output));
   ASSERT_EQ(fused.inputs.size(), 2u);
   EXPECT_EQ(fused.inputs[0].given, other);
   EXPECT_FALSE(fused.inputs[0].table);

@@ -143,7 +143,7 @@ class VulkanDevice final : public Device {
                                const Epilogue& epilogue) {
       const std::string wanted = wanted_kernel(fused, op, options);
       return check_tensors(fused, op, capabilities) &&
-             check_tensor(fused, epilogue.right, capabilities) &&
+             (!epilogue.adds() || check_tensor(fused, epilogue.right, capabilities)) &&
              takes_epilogue({fused, capabilities, wanted}, op, epilogue);
     };
     // A processor looks a byte up as fast in a loop as in a dispatch. For others a dispatch takes a
@@ -164,7 +164,7 @@ class VulkanDevice final : public Device {
     for (size_t i = 0; i < fused.operators.size(); ++i) {
       const graph::LoweredOperator& op = fused.operators[i];
       const Epilogue& ends = selection.fused.epilogues[i];
-      const Epilogue* epilogue = ends.adds() ? &ends : nullptr;
+      const Epilogue* epilogue = ends.is_empty() ? nullptr : &ends;
       const std::string wanted = wanted_kernel(fused, op, options);
       auto plan = checked_plan(fused, op, wanted, epilogue);
       if (!plan && !wanted.empty()) {
