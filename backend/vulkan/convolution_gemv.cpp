@@ -88,8 +88,7 @@ std::vector<Alternative> gemv_alternatives(const PlanContext& context,
 }
 
 bool prefers_gemv(const PlanContext& context) {
-  return context.capabilities.device_class != DeviceClass::kCpuLike &&
-         context.capabilities.device_class != DeviceClass::kUnknown;
+  return preferences_of(context.capabilities.device_class).split_depth;
 }
 
 }  // namespace lockstep::backend::vulkan

@@ -140,9 +140,8 @@ std::vector<Alternative> staged_alternatives(const PlanContext& context,
 }
 
 bool prefers_staging(const PlanContext& context, const LoweredConvolution& op) {
-  const bool is_gpu = context.capabilities.device_class != DeviceClass::kCpuLike &&
-                      context.capabilities.device_class != DeviceClass::kUnknown;
-  return is_gpu && positions_of(op) >= kWorkgroupPositions &&
+  return preferences_of(context.capabilities.device_class).shared_memory_staging &&
+         positions_of(op) >= kWorkgroupPositions &&
          op.output_extent.channels / op.groups >= kWorkgroupChannels;
 }
 

@@ -52,75 +52,23 @@ DeviceClass class_of_driver(VkDriverId driver) {
   }
 }
 
-// Measured on lavapipe: registers only reach 36 GOPS, staging through shared memory (which is
-// ordinary memory there) half of that. Integer dot products are called "not accelerated" there and
-// are nevertheless as fast as any other form, and faster on SwiftShader (3.8 against 3.3 GOPS).
-constexpr KernelPreferences kCpuLikePreferences{
-    .multiply = MultiplyForm::kIntegerDotProduct,
-    .dot_product_only_if_accelerated = false,
-    .cooperative_matrix = false,
-    .shared_memory_staging = false,
-    .accumulators = 16,
-    .invocations = 64,
-};
+// Measured on lavapipe: staging through shared memory, which is ordinary memory there, halves the
+// speed.
+constexpr KernelPreferences kCpuLikePreferences{};
 
 // Desktop GPUs: matrix units where the driver offers them (the public Vulkan matrix kernels of
-// llama.cpp reach 56 % of CUDA with them and 38 % with dot products), otherwise dp4a-like
-// instructions; shared memory is fast, registers are many.
+// llama.cpp reach 56 % of CUDA with them and 38 % with dot products); shared memory is fast.
 constexpr KernelPreferences kDesktopPreferences{
-    .multiply = MultiplyForm::kIntegerDotProduct,
-    .dot_product_only_if_accelerated = true,
-    .cooperative_matrix = true,
-    .shared_memory_staging = true,
-    .accumulators = 32,
-    .invocations = 256,
-};
+    .cooperative_matrix = true, .shared_memory_staging = true, .split_depth = true};
 
-// Intel: as above, but one hardware thread has 4 KiB of registers for a whole subgroup.
-constexpr KernelPreferences kIntelPreferences{
-    .multiply = MultiplyForm::kIntegerDotProduct,
-    .dot_product_only_if_accelerated = true,
-    .cooperative_matrix = true,
-    .shared_memory_staging = true,
-    .accumulators = 16,
-    .invocations = 128,
-};
+// Mobile GPUs. Direct convolution beats a matrix in between on Adreno (executorch#17794). Shared
+// memory of Mali is ordinary memory behind the same cache, so that staging buys nothing there.
+constexpr KernelPreferences kMobilePreferences{.split_depth = true};
 
-// Mobile GPUs. 16 accumulators an invocation beat 32 on Adreno 740 (executorch#19396), and direct
-// convolution beats a matrix in between (executorch#17794). Shared memory of Mali is ordinary
-// memory behind the same cache, so that staging buys nothing there.
-constexpr KernelPreferences kAdrenoPreferences{
-    .multiply = MultiplyForm::kIntegerDotProduct,
-    .dot_product_only_if_accelerated = true,
-    .cooperative_matrix = false,
-    .shared_memory_staging = false,
-    .accumulators = 16,
-    .invocations = 64,
-};
-constexpr KernelPreferences kMaliPreferences = kAdrenoPreferences;
-constexpr KernelPreferences kPowerVrPreferences = kAdrenoPreferences;
+constexpr KernelPreferences kApplePreferences{.shared_memory_staging = true, .split_depth = true};
 
-// No integer dot product in the instruction set; fp32 multiply-add runs at full rate, int32
-// multiplication at a quarter.
-constexpr KernelPreferences kApplePreferences{
-    .multiply = MultiplyForm::kExactFloat,
-    .dot_product_only_if_accelerated = true,
-    .cooperative_matrix = false,
-    .shared_memory_staging = true,
-    .accumulators = 16,
-    .invocations = 128,
-};
-
-// Nothing known: what a driver calls accelerated, and otherwise the form that is at full rate on
-// most GPUs; no more registers than the smallest devices have.
-constexpr KernelPreferences kUnknownPreferences{
-    .multiply = MultiplyForm::kIntegerDotProduct,
-    .dot_product_only_if_accelerated = true,
-    .cooperative_matrix = true,
-    .shared_memory_staging = false,
-    .accumulators = 16,
-    .invocations = 64,
-};
+// Nothing known: what a driver offers.
+constexpr KernelPreferences kUnknownPreferences{.cooperative_matrix = true};
 
 }  // namespace
 
@@ -172,15 +120,12 @@ const KernelPreferences& preferences_of(DeviceClass device_class) {
       return kCpuLikePreferences;
     case DeviceClass::kNvidia:
     case DeviceClass::kAmd:
-      return kDesktopPreferences;
     case DeviceClass::kIntel:
-      return kIntelPreferences;
+      return kDesktopPreferences;
     case DeviceClass::kAdreno:
-      return kAdrenoPreferences;
     case DeviceClass::kMali:
-      return kMaliPreferences;
     case DeviceClass::kPowerVr:
-      return kPowerVrPreferences;
+      return kMobilePreferences;
     case DeviceClass::kApple:
       return kApplePreferences;
     case DeviceClass::kUnknown:

@@ -44,26 +44,13 @@ struct DeviceIdentity {
 // driver is installed; then the driver, where layers over another API hide the vendor.
 DeviceClass classify(const DeviceIdentity& identity);
 
-// How products are formed.
-enum class MultiplyForm : uint8_t {
-  kIntegerDotProduct,  // OpSDot on packed 4x8 bits
-  kExactFloat,         // fp32 multiply-add, exact for sums below 2^24
-  kInteger,            // 32-bit integers
-};
-
-// What a class prefers among the kernels that its devices can run.
+// Which kernels a class prefers among those that its devices can run.
 struct KernelPreferences {
-  MultiplyForm multiply = MultiplyForm::kInteger;
-  // Integer dot products only where the driver calls them accelerated; elsewhere they are made of
-  // shifts and multiplications.
-  bool dot_product_only_if_accelerated = true;
   bool cooperative_matrix = false;
   // Tiles of the operands go through shared memory; otherwise every invocation loads its own.
   bool shared_memory_staging = false;
-  // Accumulators of one invocation: more reuse what was loaded, too many spill.
-  uint32_t accumulators = 16;
-  // Of a workgroup that has no reason for another size.
-  uint32_t invocations = 64;
+  // Of a product with a vector, several invocations share the sums of an output.
+  bool split_depth = false;
 };
 
 const KernelPreferences& preferences_of(DeviceClass device_class);
