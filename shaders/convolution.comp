@@ -12,9 +12,6 @@
 //              and for groups whose channels are a multiple of 4.
 // How products are summed is told by dot_product.glsl.
 //
-// TEXEL_BUFFERS: input and weights are read through uniform texel buffers. On drivers that compile
-// for a processor's vector unit these cost a third of what storage buffers do.
-//
 // With kEnd = kStoreAccumulators each output word becomes four, one for each channel.
 //
 // With kAddition the outputs are left operands of an ADD, whose right operand lies like the output;
@@ -34,6 +31,10 @@
 #endif
 
 #include "addition.glsl"
+#ifdef WORDS
+#define INPUT_WORDS
+#endif
+#include "convolution_operands.glsl"
 #include "division.glsl"
 #include "dot_product.glsl"
 #include "invocation.glsl"
@@ -51,31 +52,6 @@ layout(constant_id = 5) const bool kHasTable = false;
 const int kTilePositions = TILE_POSITIONS;
 const int kTileChannels = TILE_CHANNELS;
 const int kTileWords = kTileChannels / 4;
-
-#ifdef TEXEL_BUFFERS
-layout(binding = 0) uniform usamplerBuffer input_texels;
-layout(binding = 1) uniform usamplerBuffer weights_texels;
-#ifdef WORDS
-uint load_input(uint index) { return texelFetch(input_texels, int(index)).x; }
-#else
-uvec4 load_input(uint index) { return texelFetch(input_texels, int(index)); }
-#endif
-uvec4 load_weights(uint index) { return texelFetch(weights_texels, int(index)); }
-layout(binding = 2) uniform usamplerBuffer parameter_texels;
-uvec4 load_parameters(uint index) { return texelFetch(parameter_texels, int(index)); }
-#else
-#ifdef WORDS
-layout(std430, binding = 0) readonly buffer Input { uint input_data[]; };
-uint load_input(uint index) { return input_data[index]; }
-#else
-layout(std430, binding = 0) readonly buffer Input { uvec4 input_data[]; };
-uvec4 load_input(uint index) { return input_data[index]; }
-#endif
-layout(std430, binding = 1) readonly buffer Weights { uvec4 weights_data[]; };
-uvec4 load_weights(uint index) { return weights_data[index]; }
-layout(std430, binding = 2) readonly buffer ChannelParameters { uvec4 channel_parameters[]; };
-uvec4 load_parameters(uint index) { return channel_parameters[index]; }
-#endif
 
 // Where nothing is added, anything is bound.
 layout(binding = 3) uniform usamplerBuffer right_texels;

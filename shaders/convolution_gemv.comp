@@ -17,6 +17,7 @@
 #extension GL_EXT_spirv_intrinsics : require
 #endif
 
+#include "convolution_operands.glsl"
 #include "dot_product.glsl"
 #include "packing.glsl"
 #include "requantization.glsl"
@@ -30,9 +31,6 @@ layout(constant_id = 2) const bool kAsymmetricWeights = false;
 const uint kWorkgroupBlocks = 4u;
 const uint kSlices = 16u;
 
-layout(std430, binding = 0) readonly buffer Input { uvec4 input_units[]; };
-layout(std430, binding = 1) readonly buffer Weights { uvec4 weights_data[]; };
-layout(std430, binding = 2) readonly buffer ChannelParameters { uvec4 channel_parameters[]; };
 layout(std430, binding = 3) writeonly buffer Output { uint output_words[]; };
 layout(std430, binding = 3) writeonly buffer OutputAccumulators { uvec4 output_accumulators[]; };
 
@@ -62,7 +60,7 @@ void main() {
   uvec4 parameters[4];
   int weights_excess[4];
   [[unroll]] for (int c = 0; c < 4; ++c) {
-    parameters[c] = channel_parameters[loaded_block * 4u + uint(c)];
+    parameters[c] = load_parameters(loaded_block * 4u + uint(c));
     weights_excess[c] = select(kAsymmetricWeights, int(parameters[c].w & 0xffu), 128);
   }
   int accumulators[4];
@@ -73,7 +71,7 @@ void main() {
   int input_sum = 0;
 #endif
   for (uint s = slice; s < steps; s += kSlices) {
-    uvec4 x = input_units[s];
+    uvec4 x = load_input(s);
     uint weights_index = (s * channel_blocks + loaded_block) * 4u;
 #ifdef PACKED_PRODUCTS
     if (kAsymmetricWeights) {
@@ -84,7 +82,7 @@ void main() {
     }
 #endif
     [[unroll]] for (int c = 0; c < 4; ++c) {
-      uvec4 w = weights_data[weights_index + uint(c)];
+      uvec4 w = load_weights(weights_index + uint(c));
 #ifdef PACKED_PRODUCTS
       accumulators[c] = add_dot_16x8(x, w, accumulators[c]);
 #else

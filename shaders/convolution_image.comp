@@ -5,8 +5,6 @@
 // the 128. Only bytes that are channels are multiplied: the general kernels spend as much on the
 // fourth byte of an RGB pixel, and on the taps that fill up their last step.
 //
-// TEXEL_BUFFERS: see convolution.comp.
-//
 // With kEnd = kStoreAccumulators each output word becomes four, one for each channel.
 //
 // Weights: uvec4 [block of 8 output channels][tap][2], a word for each output channel, with the
@@ -16,6 +14,8 @@
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
 
+#define INPUT_WORDS
+#include "convolution_operands.glsl"
 #include "division.glsl"
 #include "dot_product.glsl"
 #include "invocation.glsl"
@@ -30,21 +30,6 @@ const int kTileColumns = TILE_COLUMNS;
 const int kTileChannels = 8;
 const uint kTileWords = 2u;
 
-#ifdef TEXEL_BUFFERS
-layout(binding = 0) uniform usamplerBuffer input_texels;
-layout(binding = 1) uniform usamplerBuffer weights_texels;
-layout(binding = 2) uniform usamplerBuffer parameter_texels;
-uint load_pixel(uint index) { return texelFetch(input_texels, int(index)).x; }
-uvec4 load_weights(uint index) { return texelFetch(weights_texels, int(index)); }
-uvec4 load_parameters(uint index) { return texelFetch(parameter_texels, int(index)); }
-#else
-layout(std430, binding = 0) readonly buffer Input { uint input_pixels[]; };
-layout(std430, binding = 1) readonly buffer Weights { uvec4 weights_data[]; };
-layout(std430, binding = 2) readonly buffer ChannelParameters { uvec4 channel_parameters[]; };
-uint load_pixel(uint index) { return input_pixels[index]; }
-uvec4 load_weights(uint index) { return weights_data[index]; }
-uvec4 load_parameters(uint index) { return channel_parameters[index]; }
-#endif
 layout(std430, binding = 3) writeonly buffer Output { uvec2 output_tiles[]; };
 layout(std430, binding = 3) writeonly buffer OutputAccumulators { uvec4 output_accumulators[]; };
 
@@ -111,7 +96,7 @@ void main() {
       [[unroll]] for (int column = 0; column < kTileColumns; ++column) {
         int tap_column = first_x[column] + tap_x * dilation_width;
         bool inside = all(lessThan(uvec2(y, tap_column), uvec2(input_height, input_width)));
-        uint value = load_pixel(select(inside, uint(row_pixel + tap_column), 0u));
+        uint value = load_input(select(inside, uint(row_pixel + tap_column), 0u));
         x[column] = select(inside, value, input_zero_point_word) ^ kToUnsigned;
       }
       uvec4 w[2];

@@ -21,6 +21,7 @@
 #extension GL_EXT_spirv_intrinsics : require
 #endif
 
+#include "convolution_operands.glsl"
 #include "division.glsl"
 #include "dot_product.glsl"
 #include "packing.glsl"
@@ -41,9 +42,6 @@ const int kWorkgroupPositions = kTilePositions * kPositionThreads;  // 32
 const int kWorkgroupChannels = kTileChannels * kChannelThreads;     // 64
 const int kRoundUnits = 2;
 
-layout(std430, binding = 0) readonly buffer Input { uvec4 input_data[]; };
-layout(std430, binding = 1) readonly buffer Weights { uvec4 weights_data[]; };
-layout(std430, binding = 2) readonly buffer ChannelParameters { uvec4 channel_parameters[]; };
 layout(std430, binding = 3) writeonly buffer Output { uvec2 output_tiles[]; };
 layout(std430, binding = 3) writeonly buffer OutputAccumulators { uvec4 output_accumulators[]; };
 
@@ -102,7 +100,7 @@ Window window_of(uint position) {
 
 // A unit of the product's depth, for one position. Past the last tap it meets weights that count as
 // zero; where the sum of inputs counts, bytes that are no channels are 0.
-uvec4 load_input(Window window, uint depth_unit, uint group) {
+uvec4 load_depth_unit(Window window, uint depth_unit, uint group) {
   uint tap = divide(depth_unit, group_units, group_units_multiplier);
   uint unit = depth_unit - tap * group_units;
   uint tap_y = divide(tap, uint(kernel_width), kernel_width_multiplier);
@@ -111,7 +109,7 @@ uvec4 load_input(Window window, uint depth_unit, uint group) {
   int x = window.first_x + int(tap_x) * dilation_width;
   bool inside = all(lessThan(uvec2(y, x), uvec2(input_height, input_width)));
   uint pixel = select(inside, uint(window.first_pixel + y * input_width + x), 0u);
-  uvec4 value = input_data[pixel * input_stride + group * group_units + unit];
+  uvec4 value = load_input(pixel * input_stride + group * group_units + unit);
   value = mix(uvec4(input_zero_point_word), value, bvec4(inside));
 #ifdef PACKED_PRODUCTS
   if (kAsymmetricWeights) {
@@ -154,7 +152,7 @@ void main() {
   uvec4 parameters[kTileChannels];
   int weights_excess[kTileChannels];
   [[unroll]] for (int c = 0; c < kTileChannels; ++c) {
-    parameters[c] = channel_parameters[first_parameter + uint(c)];
+    parameters[c] = load_parameters(first_parameter + uint(c));
     weights_excess[c] = select(kAsymmetricWeights, int(parameters[c].w & 0xffu), 128);
   }
   int accumulators[kTilePositions * kTileChannels];
@@ -169,11 +167,11 @@ void main() {
 #endif
 
   for (uint r = 0u; r < rounds; ++r) {
-    uvec4 staged_input = load_input(window, r * uint(kRoundUnits) + staged_unit, group);
+    uvec4 staged_input = load_depth_unit(window, r * uint(kRoundUnits) + staged_unit, group);
     barrier();
     staged_inputs[staged_unit][staged_position] = staged_input;
     [[unroll]] for (int u = 0; u < kRoundUnits; ++u) {
-      staged_weights[u][thread] = weights_data[weights_index];
+      staged_weights[u][thread] = load_weights(weights_index);
       weights_index += unit_weights;
     }
     barrier();

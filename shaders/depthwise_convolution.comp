@@ -9,9 +9,6 @@
 // KERNEL_WIDTH, STRIDE_WIDTH: windows of that width and stride, without dilation across. What the
 // tile's columns see of an input row overlaps, and is then loaded and unpacked once.
 //
-// TEXEL_BUFFERS: everything that is read is read through uniform texel buffers, see
-// convolution.comp.
-//
 // With kEnd = kStoreAccumulators each output unit becomes four, of four channels each.
 //
 // Weights: uvec4 [tap][channel unit][2], channel 2i in the low and 2i + 1 in the high half of word
@@ -20,6 +17,7 @@
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
 
+#include "convolution_operands.glsl"
 #include "division.glsl"
 #include "dot_product.glsl"
 #include "invocation.glsl"
@@ -31,21 +29,6 @@ layout(constant_id = 1) const uint kEnd = 0;
 
 const int kTileColumns = TILE_COLUMNS;
 
-#ifdef TEXEL_BUFFERS
-layout(binding = 0) uniform usamplerBuffer input_texels;
-layout(binding = 1) uniform usamplerBuffer weights_texels;
-layout(binding = 2) uniform usamplerBuffer parameter_texels;
-uvec4 load_input(uint index) { return texelFetch(input_texels, int(index)); }
-uvec4 load_weights(uint index) { return texelFetch(weights_texels, int(index)); }
-uvec4 load_parameters(uint index) { return texelFetch(parameter_texels, int(index)); }
-#else
-layout(std430, binding = 0) readonly buffer Input { uvec4 input_data[]; };
-layout(std430, binding = 1) readonly buffer Weights { uvec4 weights_data[]; };
-layout(std430, binding = 2) readonly buffer ChannelParameters { uvec4 channel_parameters[]; };
-uvec4 load_input(uint index) { return input_data[index]; }
-uvec4 load_weights(uint index) { return weights_data[index]; }
-uvec4 load_parameters(uint index) { return channel_parameters[index]; }
-#endif
 layout(std430, binding = 3) writeonly buffer Output { uvec4 output_units[]; };
 
 // A unit is 16 channels of a pixel; input and output have the same number of them.

@@ -146,9 +146,7 @@ bool form_fits(const PlanContext& context, const LoweredConvolution& op, const K
   if (packs_products(kernel.form) && !capabilities.integer_dot_product) {
     return false;
   }
-  // OpSDotAccSat must not saturate: |x * w| <= 2^14.
-  constexpr int64_t kMostTerms = (int64_t{1} << 31) >> 14;
-  if (kernel.form == Form::kIntDotSaturating && steps.count * kUnitBytes >= kMostTerms) {
+  if (kernel.form == Form::kIntDotSaturating && !saturating_sums_are_exact(steps.count)) {
     return false;
   }
   if (reads_texels(kernel.form)) {
@@ -199,6 +197,14 @@ std::vector<Kernel> applicable_kernels(const PlanContext& context, const Lowered
   return kernels;
 }
 
+Binding::View input_view_of(const Kernel& kernel) {
+  if (!reads_texels(kernel.form)) {
+    return Binding::View::kStorage;
+  }
+  return kernel.variant == Variant::kWords ? Binding::View::kTexelWords
+                                           : Binding::View::kTexelUnits;
+}
+
 // The uvec4 of load_addition() and look_up(), up to the last one that is used.
 void append_epilogue(const Epilogue& epilogue, std::vector<int32_t>& parameters) {
   if (epilogue.is_empty()) {
@@ -231,8 +237,9 @@ Result<KernelPlan> plan_fast(const PlanContext& context, const LoweredConvolutio
   Dispatch dispatch;
   dispatch.shader = kernel.name();
   const WeightSums sums = sum_weights(op);
-  dispatch.specialization = {end_constant(op.output_stage, accumulator_bounds(op, sums)),
-                             has_asymmetric_weights(op) ? 1u : 0u};
+  dispatch.specialization = {
+      end_constant(op.output_stage, accumulator_bounds(op.bias, op.input_zero_point, sums)),
+      has_asymmetric_weights(op) ? 1u : 0u};
   const graph::Window2d& window = op.window;
   const int32_t channel_blocks = steps.group_blocks * op.groups;
   dispatch.push_constants = push_constants(
@@ -250,34 +257,22 @@ Result<KernelPlan> plan_fast(const PlanContext& context, const LoweredConvolutio
   const int32_t domain = packs_products(kernel.form) ? 0 : kUnsignedDomain;
   const std::vector<int8_t> weights = pack_weights(op, steps, domain);
   std::vector<int32_t> parameters =
-      channel_parameters(op, domain == 0 ? op.folded_bias : bias_for_unsigned_inputs(op, sums),
-                         domain, static_cast<size_t>(steps.tile_channels));
+      channel_parameters(op, bias_in_domain(op.folded_bias, sums, domain), domain,
+                         static_cast<size_t>(steps.tile_channels));
   const Epilogue epilogue = context.epilogue != nullptr ? *context.epilogue : Epilogue{};
   dispatch.specialization.push_back(epilogue.addition.arithmetic);
   dispatch.specialization.push_back(epilogue.addition.end);
   dispatch.specialization.push_back(epilogue.table ? 1 : 0);
   append_epilogue(epilogue, parameters);
-  dispatch.inputs = {tensor_binding(op.input), add_constant(plan, std::span(weights)),
-                     add_constant(plan, std::span<const int32_t>(parameters))};
-  if (reads_texels(kernel.form)) {
-    dispatch.inputs[0].view =
-        kernel.variant == Variant::kWords ? Binding::View::kTexelWords : Binding::View::kTexelUnits;
-    dispatch.inputs[1].view = Binding::View::kTexelUnits;
-    dispatch.inputs[2].view = Binding::View::kTexelUnits;
-  }
+  bind_operands(op.input, input_view_of(kernel), std::span<const int8_t>(weights),
+                std::span<const int32_t>(parameters), op.output, plan, dispatch);
   dispatch.inputs.push_back(epilogue.adds() ? tensor_binding(epilogue.right)
                                             : dispatch.inputs.back());
   dispatch.inputs.back().view = Binding::View::kTexelWords;
-  dispatch.output = tensor_binding(op.output);
   const uint64_t tiles =
       divide_up(uint64_t{positions_of(op)}, static_cast<uint64_t>(kernel.tile_positions()));
-  if (Status status = size_dispatch(context.capabilities,
-                                    tiles * static_cast<uint64_t>(channel_blocks), dispatch);
-      !status) {
-    return tl::unexpected(status.error());
-  }
-  plan.dispatches.push_back(std::move(dispatch));
-  return plan;
+  return with_dispatch(context, tiles * static_cast<uint64_t>(channel_blocks), std::move(dispatch),
+                       std::move(plan));
 }
 
 Result<KernelPlan> plan_direct(const PlanContext& context, const LoweredConvolution& op) {
@@ -298,16 +293,10 @@ Result<KernelPlan> plan_direct(const PlanContext& context, const LoweredConvolut
   std::vector<int8_t> weights = op.weights;
   weights.resize(divide_up(weights.size(), size_t{kWordBytes}) * kWordBytes);
   const std::vector<int32_t> parameters = channel_parameters(op, op.bias, 0, kWordBytes);
-  dispatch.inputs = {tensor_binding(op.input), add_constant(plan, std::span<const int8_t>(weights)),
-                     add_constant(plan, std::span(parameters))};
-  dispatch.output = tensor_binding(op.output);
-  if (Status status = size_dispatch(context.capabilities,
-                                    uint64_t{positions_of(op)} * row_words(output), dispatch);
-      !status) {
-    return tl::unexpected(status.error());
-  }
-  plan.dispatches.push_back(std::move(dispatch));
-  return plan;
+  bind_operands(op.input, Binding::View::kStorage, std::span<const int8_t>(weights),
+                std::span<const int32_t>(parameters), op.output, plan, dispatch);
+  return with_dispatch(context, uint64_t{positions_of(op)} * row_words(output), std::move(dispatch),
+                       std::move(plan));
 }
 
 // A fully connected layer may flatten its input: one of its rows is then several rows of the

@@ -219,19 +219,21 @@ KernelPlan plan(const PlanContext& context, const LoweredConvolution& op,
   KernelPlan plan;
   Dispatch dispatch;
   dispatch.shader = shader_name(extents.source);
-  dispatch.specialization = {tile.invocations(),
-                             end_constant(op.output_stage, accumulator_bounds(op, sum_weights(op))),
-                             has_asymmetric_weights(op) ? 1u : 0u,
-                             tile.shape.rows,
-                             tile.shape.columns,
-                             tile.shape.depth,
-                             tile.subgroup_size,
-                             tile.subgroup_rows,
-                             tile.subgroup_columns,
-                             tile.row_matrices,
-                             tile.column_matrices,
-                             tile.step_units,
-                             tile.buffers};
+  dispatch.specialization = {
+      tile.invocations(),
+      end_constant(op.output_stage,
+                   accumulator_bounds(op.bias, op.input_zero_point, sum_weights(op))),
+      has_asymmetric_weights(op) ? 1u : 0u,
+      tile.shape.rows,
+      tile.shape.columns,
+      tile.shape.depth,
+      tile.subgroup_size,
+      tile.subgroup_rows,
+      tile.subgroup_columns,
+      tile.row_matrices,
+      tile.column_matrices,
+      tile.step_units,
+      tile.buffers};
   if (capabilities.min_subgroup_size != capabilities.max_subgroup_size) {
     dispatch.subgroup_size = tile.subgroup_size;
   }
@@ -245,9 +247,8 @@ KernelPlan plan(const PlanContext& context, const LoweredConvolution& op,
       op.output_stage.zero_point, op.output_stage.activation_min, op.output_stage.activation_max);
   const std::vector<int8_t> weights = pack_weights(op, extents, tile);
   const std::vector<int32_t> parameters = channel_parameters(op, op.folded_bias, 0, tile.columns());
-  dispatch.inputs = {tensor_binding(op.input), add_constant(plan, std::span(weights)),
-                     add_constant(plan, std::span(parameters))};
-  dispatch.output = tensor_binding(op.output);
+  bind_operands(op.input, Binding::View::kStorage, std::span<const int8_t>(weights),
+                std::span<const int32_t>(parameters), op.output, plan, dispatch);
   const auto [workgroup_columns, workgroup_rows] = workgroups_of(extents, capabilities);
   dispatch.workgroups = {static_cast<uint32_t>(workgroup_columns),
                          static_cast<uint32_t>(workgroup_rows), 1};

@@ -45,26 +45,21 @@ Result<KernelPlan> plan(const PlanContext& context, const LoweredConvolution& op
   Dispatch dispatch;
   dispatch.shader = uses_integer_dot_product ? "convolution_gemv_int_dot" : "convolution_gemv";
   const WeightSums sums = sum_weights(op);
-  dispatch.specialization = {end_constant(op.output_stage, accumulator_bounds(op, sums)),
-                             has_asymmetric_weights(op) ? 1u : 0u};
+  dispatch.specialization = {
+      end_constant(op.output_stage, accumulator_bounds(op.bias, op.input_zero_point, sums)),
+      has_asymmetric_weights(op) ? 1u : 0u};
   dispatch.push_constants = push_constants(
       steps.group_blocks, op.input_extent.channels, steps.count, op.output_stage.zero_point,
       op.output_stage.activation_min, op.output_stage.activation_max);
   const int32_t domain = uses_integer_dot_product ? 0 : kUnsignedDomain;
   const std::vector<int8_t> weights = pack_weights(op, steps, domain);
-  const std::vector<int32_t> parameters = channel_parameters(
-      op, domain == 0 ? op.folded_bias : bias_for_unsigned_inputs(op, sums), domain, kTileChannels);
-  dispatch.inputs = {tensor_binding(op.input), add_constant(plan, std::span(weights)),
-                     add_constant(plan, std::span(parameters))};
-  dispatch.output = tensor_binding(op.output);
+  const std::vector<int32_t> parameters =
+      channel_parameters(op, bias_in_domain(op.folded_bias, sums, domain), domain, kTileChannels);
+  bind_operands(op.input, Binding::View::kStorage, std::span<const int8_t>(weights),
+                std::span<const int32_t>(parameters), op.output, plan, dispatch);
   const uint64_t workgroups =
       static_cast<uint64_t>(divide_up(steps.group_blocks, kWorkgroupBlocks));
-  if (Status status = size_dispatch(context.capabilities, workgroups * kInvocations, dispatch);
-      !status) {
-    return tl::unexpected(status.error());
-  }
-  plan.dispatches.push_back(std::move(dispatch));
-  return plan;
+  return with_dispatch(context, workgroups * kInvocations, std::move(dispatch), std::move(plan));
 }
 
 }  // namespace

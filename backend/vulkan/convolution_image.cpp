@@ -72,8 +72,9 @@ Result<KernelPlan> plan(const PlanContext& context, const LoweredConvolution& op
   Dispatch dispatch;
   dispatch.shader = tile.shader;
   const WeightSums sums = sum_weights(op);
-  dispatch.specialization = {end_constant(op.output_stage, accumulator_bounds(op, sums)),
-                             static_cast<uint32_t>(op.input_extent.channels)};
+  dispatch.specialization = {
+      end_constant(op.output_stage, accumulator_bounds(op.bias, op.input_zero_point, sums)),
+      static_cast<uint32_t>(op.input_extent.channels)};
   const graph::Window2d& window = op.window;
   dispatch.push_constants = push_constants(
       output_rows, column_tiles, channel_blocks, stride_words(context.layout(op.output)),
@@ -86,24 +87,15 @@ Result<KernelPlan> plan(const PlanContext& context, const LoweredConvolution& op
       division_multiplier(static_cast<uint32_t>(channel_blocks)),
       division_multiplier(static_cast<uint32_t>(op.output_extent.height)));
   const std::vector<int8_t> weights = pack_weights(op);
-  const std::vector<int32_t> parameters =
-      channel_parameters(op, bias_for_unsigned_inputs(op, sums), kUnsignedDomain, kTileChannels);
-  dispatch.inputs = {tensor_binding(op.input), add_constant(plan, std::span(weights)),
-                     add_constant(plan, std::span(parameters))};
-  if (tile.reads_texels) {
-    dispatch.inputs[0].view = Binding::View::kTexelWords;
-    dispatch.inputs[1].view = Binding::View::kTexelUnits;
-    dispatch.inputs[2].view = Binding::View::kTexelUnits;
-  }
-  dispatch.output = tensor_binding(op.output);
+  const std::vector<int32_t> parameters = channel_parameters(
+      op, bias_in_domain(op.folded_bias, sums, kUnsignedDomain), kUnsignedDomain, kTileChannels);
+  bind_operands(op.input, tile.reads_texels ? Binding::View::kTexelWords : Binding::View::kStorage,
+                std::span<const int8_t>(weights), std::span<const int32_t>(parameters), op.output,
+                plan, dispatch);
   const uint64_t invocations = static_cast<uint64_t>(output_rows) *
                                static_cast<uint64_t>(column_tiles) *
                                static_cast<uint64_t>(channel_blocks);
-  if (Status status = size_dispatch(context.capabilities, invocations, dispatch); !status) {
-    return tl::unexpected(status.error());
-  }
-  plan.dispatches.push_back(std::move(dispatch));
-  return plan;
+  return with_dispatch(context, invocations, std::move(dispatch), std::move(plan));
 }
 
 }  // namespace

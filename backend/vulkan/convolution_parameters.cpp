@@ -27,22 +27,34 @@ WeightSums sum_weights(const LoweredConvolution& op) {
   return result;
 }
 
-std::vector<int32_t> bias_for_unsigned_inputs(const LoweredConvolution& op,
-                                              const WeightSums& weights) {
-  std::vector<int32_t> bias = op.folded_bias;
+WeightSums sum_weights(const graph::LoweredDepthwiseConvolution& op) {
+  const size_t channels = op.bias.size();
+  WeightSums result{std::vector<int64_t>(channels), std::vector<int64_t>(channels)};
+  for (size_t i = 0; i < op.weights.size(); ++i) {
+    const size_t channel = i % channels;
+    const int32_t value = op.weights[i] - op.weights_zero_points[channel];
+    result.sums[channel] += value;
+    result.magnitudes[channel] += std::abs(value);
+  }
+  return result;
+}
+
+std::vector<int32_t> bias_in_domain(std::span<const int32_t> folded_bias, const WeightSums& weights,
+                                    int32_t domain) {
+  std::vector<int32_t> bias(folded_bias.begin(), folded_bias.end());
   for (size_t channel = 0; channel < bias.size(); ++channel) {
-    bias[channel] =
-        static_cast<int32_t>(static_cast<uint32_t>(bias[channel]) -
-                             static_cast<uint32_t>(kUnsignedDomain * weights.sums[channel]));
+    bias[channel] = static_cast<int32_t>(static_cast<uint32_t>(bias[channel]) -
+                                         static_cast<uint32_t>(domain * weights.sums[channel]));
   }
   return bias;
 }
 
-std::vector<int64_t> accumulator_bounds(const LoweredConvolution& op, const WeightSums& weights) {
-  const int64_t largest_input = std::max(127 - op.input_zero_point, op.input_zero_point + 128);
+std::vector<int64_t> accumulator_bounds(std::span<const int32_t> bias, int32_t input_zero_point,
+                                        const WeightSums& weights) {
+  const int64_t largest_input = std::max(127 - input_zero_point, input_zero_point + 128);
   std::vector<int64_t> bounds;
-  for (size_t channel = 0; channel < op.bias.size(); ++channel) {
-    bounds.push_back(std::abs(int64_t{op.bias[channel]}) +
+  for (size_t channel = 0; channel < bias.size(); ++channel) {
+    bounds.push_back(std::abs(int64_t{bias[channel]}) +
                      largest_input * weights.magnitudes[channel]);
   }
   return bounds;
@@ -107,6 +119,11 @@ Status check_packed_weights(const Capabilities& capabilities, int64_t bytes) {
                       capabilities.max_storage_buffer_range);
   }
   return {};
+}
+
+bool saturating_sums_are_exact(int64_t steps) {
+  constexpr int64_t kMostTerms = (int64_t{1} << 31) >> 14;
+  return steps * kUnitBytes < kMostTerms;
 }
 
 bool has_asymmetric_weights(const LoweredConvolution& op) {

@@ -1,4 +1,4 @@
-// What kernels for CONV_2D and FULLY_CONNECTED need to know of an operator's channels.
+// What all kernels for CONV_2D, DEPTHWISE_CONV_2D and FULLY_CONNECTED derive from an operator.
 #pragma once
 
 #include <cstddef>
@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "backend/vulkan/capabilities.h"
+#include "backend/vulkan/dispatch_building.h"
 #include "graph/lowered_graph.h"
 #include "graph/status.h"
 
@@ -16,20 +17,21 @@ namespace lockstep::backend::vulkan {
 // shaders/dot_product.glsl.
 inline constexpr int32_t kUnsignedDomain = 128;
 
-// What the weights of each channel, less their zero point, come to.
+// What the weights of each output channel, less their zero point, come to.
 struct WeightSums {
   std::vector<int64_t> sums;
   std::vector<int64_t> magnitudes;
 };
 WeightSums sum_weights(const graph::LoweredConvolution& op);
+WeightSums sum_weights(const graph::LoweredDepthwiseConvolution& op);
 
-// The folded bias of inputs in the unsigned domain, x + 128: accumulators wrap, and so does it.
-//   folded_bias - 128 * sum (w - weights_zero_point)
-std::vector<int32_t> bias_for_unsigned_inputs(const graph::LoweredConvolution& op,
-                                              const WeightSums& weights);
+// The folded bias of inputs x + domain (0 or kUnsignedDomain): accumulators wrap, and so does it.
+//   folded_bias - domain * sum (w - weights_zero_point)
+std::vector<int32_t> bias_in_domain(std::span<const int32_t> folded_bias, const WeightSums& weights,
+                                    int32_t domain);
 
 // No |accumulator| exceeds |bias| + max |x - input_zero_point| * sum |w - weights_zero_point|.
-std::vector<int64_t> accumulator_bounds(const graph::LoweredConvolution& op,
+std::vector<int64_t> accumulator_bounds(std::span<const int32_t> bias, int32_t input_zero_point,
                                         const WeightSums& weights);
 
 // uvec4 (bias, multiplier, shift, weights_zero_point) for each output channel, whole blocks;
@@ -57,6 +59,25 @@ std::vector<int8_t> pack_weights(const graph::LoweredConvolution& op, const Step
 
 // kUnsupported when packed weights do not fit one binding.
 Status check_packed_weights(const Capabilities& capabilities, int64_t bytes);
+
+// Whether OpSDotAccSat cannot saturate over so many steps of 16 products: |x * w| <= 2^14.
+bool saturating_sums_are_exact(int64_t steps);
+
+// Bindings 0 to 2 of convolution_operands.glsl and the output. An input that is a texel buffer has
+// weights and parameters beside it that are some, too.
+template <typename Weight>
+void bind_operands(int32_t input, Binding::View input_view, std::span<const Weight> weights,
+                   std::span<const int32_t> parameters, int32_t output, KernelPlan& plan,
+                   Dispatch& dispatch) {
+  dispatch.inputs = {tensor_binding(input), add_constant(plan, weights),
+                     add_constant(plan, parameters)};
+  if (input_view != Binding::View::kStorage) {
+    dispatch.inputs[0].view = input_view;
+    dispatch.inputs[1].view = Binding::View::kTexelUnits;
+    dispatch.inputs[2].view = Binding::View::kTexelUnits;
+  }
+  dispatch.output = tensor_binding(output);
+}
 
 bool has_asymmetric_weights(const graph::LoweredConvolution& op);
 

@@ -66,10 +66,8 @@ bool form_fits(const PlanContext& context, const LoweredConvolution& op, Form fo
   if (form == Form::kInteger) {
     return true;
   }
-  // OpSDotAccSat must not saturate: |x * w| <= 2^14.
-  constexpr int64_t kMostTerms = (int64_t{1} << 31) >> 14;
   return context.capabilities.integer_dot_product &&
-         (form == Form::kIntDot || steps_of(op).count * kUnitBytes < kMostTerms);
+         (form == Form::kIntDot || saturating_sums_are_exact(steps_of(op).count));
 }
 
 Result<KernelPlan> plan(const PlanContext& context, const LoweredConvolution& op, Form form) {
@@ -82,8 +80,9 @@ Result<KernelPlan> plan(const PlanContext& context, const LoweredConvolution& op
   Dispatch dispatch;
   dispatch.shader = shader_name(form);
   const WeightSums sums = sum_weights(op);
-  dispatch.specialization = {end_constant(op.output_stage, accumulator_bounds(op, sums)),
-                             has_asymmetric_weights(op) ? 1u : 0u};
+  dispatch.specialization = {
+      end_constant(op.output_stage, accumulator_bounds(op.bias, op.input_zero_point, sums)),
+      has_asymmetric_weights(op) ? 1u : 0u};
   const graph::Window2d& window = op.window;
   const int32_t channel_workgroups = channel_workgroups_of(op);
   const int32_t group_tiles = divide_up(op.output_extent.channels / op.groups, kTileChannels);
@@ -104,21 +103,14 @@ Result<KernelPlan> plan(const PlanContext& context, const LoweredConvolution& op
       multiplier(window.kernel_width));
   const int32_t domain = form == Form::kInteger ? kUnsignedDomain : 0;
   const std::vector<int8_t> weights = pack_weights(op, steps, domain);
-  const std::vector<int32_t> parameters =
-      channel_parameters(op, domain == 0 ? op.folded_bias : bias_for_unsigned_inputs(op, sums),
-                         domain, kWorkgroupChannels);
-  dispatch.inputs = {tensor_binding(op.input), add_constant(plan, std::span(weights)),
-                     add_constant(plan, std::span(parameters))};
-  dispatch.output = tensor_binding(op.output);
+  const std::vector<int32_t> parameters = channel_parameters(
+      op, bias_in_domain(op.folded_bias, sums, domain), domain, kWorkgroupChannels);
+  bind_operands(op.input, Binding::View::kStorage, std::span<const int8_t>(weights),
+                std::span<const int32_t>(parameters), op.output, plan, dispatch);
   const uint64_t workgroups = divide_up(uint64_t{positions_of(op)}, uint64_t{kWorkgroupPositions}) *
                               static_cast<uint64_t>(channel_workgroups) *
                               static_cast<uint64_t>(op.groups);
-  if (Status status = size_dispatch(context.capabilities, workgroups * kInvocations, dispatch);
-      !status) {
-    return tl::unexpected(status.error());
-  }
-  plan.dispatches.push_back(std::move(dispatch));
-  return plan;
+  return with_dispatch(context, workgroups * kInvocations, std::move(dispatch), std::move(plan));
 }
 
 }  // namespace

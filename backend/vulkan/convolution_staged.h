@@ -13,8 +13,8 @@ namespace lockstep::backend::vulkan {
 std::vector<Alternative> staged_alternatives(const PlanContext& context,
                                              const graph::LoweredConvolution& op);
 
-// Whether they are likely to be faster than kernels whose invocations load for themselves: on GPUs,
-// for products that fill many workgroups.
+// Whether they are likely to be faster than kernels whose invocations load for themselves: where
+// shared memory is fast, for products that fill many workgroups.
 bool prefers_staging(const PlanContext& context, const graph::LoweredConvolution& op);
 
 }  // namespace lockstep::backend::vulkan

@@ -8,15 +8,6 @@
 namespace lockstep::backend::vulkan {
 namespace {
 
-Status add_dispatch(const PlanContext& context, uint64_t invocations, Dispatch dispatch,
-                    KernelPlan& plan) {
-  if (Status status = size_dispatch(context.capabilities, invocations, dispatch); !status) {
-    return status;
-  }
-  plan.dispatches.push_back(std::move(dispatch));
-  return {};
-}
-
 // One input of a concatenation: copies it to [first_element, first_element + elements) of every
 // outer row of the output. A reshape is the one input of a concatenation.
 struct Piece {

@@ -1,7 +1,7 @@
 // DEPTHWISE_CONV_2D: one kernel of its own, and the cases that are ordinary convolutions.
 #include <algorithm>
-#include <cstdlib>
 
+#include "backend/vulkan/convolution_parameters.h"
 #include "backend/vulkan/dispatch_building.h"
 #include "backend/vulkan/kernel.h"
 
@@ -58,54 +58,18 @@ std::vector<int16_t> pack_weights(const LoweredDepthwiseConvolution& op, int32_t
   return packed;
 }
 
-// What inputs lack to be unsigned.
-constexpr int32_t kUnsignedDomain = 128;
-
-// What the weights of each channel, less their zero point, come to.
-struct WeightSums {
-  int32_t sum = 0;
-  int64_t magnitude = 0;
-};
-
-std::vector<WeightSums> sum_weights(const LoweredDepthwiseConvolution& op) {
-  const auto channels = static_cast<size_t>(op.output_extent.channels);
-  std::vector<WeightSums> sums(channels);
-  for (size_t i = 0; i < op.weights.size(); ++i) {
-    const int32_t value = op.weights[i] - op.weights_zero_points[i % channels];
-    sums[i % channels].sum += value;
-    sums[i % channels].magnitude += std::abs(value);
-  }
-  return sums;
-}
-
 // [channel unit][3][16]: bias for unsigned inputs, multiplier, shift.
-//   bias = folded_bias - 128 * sum (w - weights_zero_point), which wraps as accumulators do
 std::vector<int32_t> pack_channel_parameters(const LoweredDepthwiseConvolution& op,
-                                             std::span<const WeightSums> weights,
-                                             int32_t channel_units) {
+                                             std::span<const int32_t> bias, int32_t channel_units) {
   constexpr size_t kUnit = kUnitBytes;
   std::vector<int32_t> packed(static_cast<size_t>(channel_units) * 3 * kUnit);
-  for (size_t channel = 0; channel < static_cast<size_t>(op.output_extent.channels); ++channel) {
+  for (size_t channel = 0; channel < bias.size(); ++channel) {
     const size_t first = channel / kUnit * 3 * kUnit + channel % kUnit;
-    packed[first] = static_cast<int32_t>(static_cast<uint32_t>(op.folded_bias[channel]) -
-                                         static_cast<uint32_t>(kUnsignedDomain) *
-                                             static_cast<uint32_t>(weights[channel].sum));
+    packed[first] = bias[channel];
     packed[first + kUnit] = scale_of(op.output_stage, channel).multiplier;
     packed[first + 2 * kUnit] = scale_of(op.output_stage, channel).shift;
   }
   return packed;
-}
-
-// No |accumulator| exceeds |bias| + max |x - input_zero_point| * sum |w - weights_zero_point|.
-std::vector<int64_t> accumulator_bounds(const LoweredDepthwiseConvolution& op,
-                                        std::span<const WeightSums> weights) {
-  const int64_t largest_input = std::max(127 - op.input_zero_point, op.input_zero_point + 128);
-  std::vector<int64_t> bounds;
-  for (size_t channel = 0; channel < weights.size(); ++channel) {
-    bounds.push_back(std::abs(int64_t{op.bias[channel]}) +
-                     largest_input * weights[channel].magnitude);
-  }
-  return bounds;
 }
 
 // One group for each input channel. The weights are left out.
@@ -159,25 +123,18 @@ Result<KernelPlan> plan_tiled(const PlanContext& context, const LoweredDepthwise
       division_multiplier(static_cast<uint32_t>(column_tiles)),
       division_multiplier(static_cast<uint32_t>(op.output_extent.height)));
   const std::vector<int16_t> weights = pack_weights(op, channel_units);
-  const std::vector<WeightSums> sums = sum_weights(op);
-  dispatch.specialization = {end_constant(op.output_stage, accumulator_bounds(op, sums))};
-  const std::vector<int32_t> parameters = pack_channel_parameters(op, sums, channel_units);
-  dispatch.inputs = {tensor_binding(op.input), add_constant(plan, std::span(weights)),
-                     add_constant(plan, std::span(parameters))};
-  if (tile.reads_texels) {
-    for (Binding& input : dispatch.inputs) {
-      input.view = Binding::View::kTexelUnits;
-    }
-  }
-  dispatch.output = tensor_binding(op.output);
+  const WeightSums sums = sum_weights(op);
+  dispatch.specialization = {
+      end_constant(op.output_stage, accumulator_bounds(op.bias, op.input_zero_point, sums))};
+  const std::vector<int32_t> parameters = pack_channel_parameters(
+      op, bias_in_domain(op.folded_bias, sums, kUnsignedDomain), channel_units);
+  bind_operands(op.input, tile.reads_texels ? Binding::View::kTexelUnits : Binding::View::kStorage,
+                std::span<const int16_t>(weights), std::span<const int32_t>(parameters), op.output,
+                plan, dispatch);
   const auto invocations = static_cast<uint64_t>(output_rows) *
                            static_cast<uint64_t>(column_tiles) *
                            static_cast<uint64_t>(channel_units);
-  if (Status status = size_dispatch(context.capabilities, invocations, dispatch); !status) {
-    return tl::unexpected(status.error());
-  }
-  plan.dispatches.push_back(std::move(dispatch));
-  return plan;
+  return with_dispatch(context, invocations, std::move(dispatch), std::move(plan));
 }
 
 bool fits_texels(const PlanContext& context, const LoweredDepthwiseConvolution& op) {

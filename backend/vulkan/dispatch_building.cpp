@@ -82,4 +82,21 @@ Status size_dispatch(const Capabilities& capabilities, uint64_t invocations, Dis
   return {};
 }
 
+Status add_dispatch(const PlanContext& context, uint64_t invocations, Dispatch dispatch,
+                    KernelPlan& plan) {
+  if (Status status = size_dispatch(context.capabilities, invocations, dispatch); !status) {
+    return status;
+  }
+  plan.dispatches.push_back(std::move(dispatch));
+  return {};
+}
+
+Result<KernelPlan> with_dispatch(const PlanContext& context, uint64_t invocations,
+                                 Dispatch dispatch, KernelPlan plan) {
+  if (Status status = add_dispatch(context, invocations, std::move(dispatch), plan); !status) {
+    return tl::unexpected(status.error());
+  }
+  return plan;
+}
+
 }  // namespace lockstep::backend::vulkan

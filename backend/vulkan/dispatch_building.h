@@ -111,4 +111,12 @@ Result<KernelPlan> plan_one_of(const PlanContext& context,
 // exceeds the device.
 Status size_dispatch(const Capabilities& capabilities, uint64_t invocations, Dispatch& dispatch);
 
+// Sizes the dispatch and appends it to the plan. Fails as size_dispatch() does.
+Status add_dispatch(const PlanContext& context, uint64_t invocations, Dispatch dispatch,
+                    KernelPlan& plan);
+
+// The same as the end of a plan.
+Result<KernelPlan> with_dispatch(const PlanContext& context, uint64_t invocations,
+                                 Dispatch dispatch, KernelPlan plan);
+
 }  // namespace lockstep::backend::vulkan

@@ -68,11 +68,7 @@ Result<KernelPlan> plan_shader(const PlanContext& context, const Elementwise& op
   append(dispatch.push_constants, op.arithmetic);
   dispatch.inputs = {tensor_binding(op.left), tensor_binding(op.right)};
   dispatch.output = tensor_binding(op.output);
-  if (Status status = size_dispatch(context.capabilities, words, dispatch); !status) {
-    return tl::unexpected(status.error());
-  }
-  plan.dispatches.push_back(std::move(dispatch));
-  return plan;
+  return with_dispatch(context, words, std::move(dispatch), std::move(plan));
 }
 
 // How the operands follow the output, as the shader with BROADCAST takes it.

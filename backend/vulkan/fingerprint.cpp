@@ -39,8 +39,9 @@ std::string describe_binding(const KernelPlan& plan, const ActivationPlan& activ
                        view_name(binding.view));
   }
   const TensorPlace& place = activations.places[index];
-  return fmt::format("tensor {} in memory {} at {}+{}{}", place.root, static_cast<int>(place.memory),
-                     place.offset, place.bytes, view_name(binding.view));
+  return fmt::format("tensor {} in memory {} at {}+{}{}", place.root,
+                     static_cast<int>(place.memory), place.offset, place.bytes,
+                     view_name(binding.view));
 }
 
 }  // namespace

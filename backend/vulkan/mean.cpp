@@ -21,11 +21,7 @@ Result<KernelPlan> plan_shader(const PlanContext& context, const graph::LoweredM
   dispatch.inputs = {tensor_binding(op.input),
                      add_constant(plan, std::span<const int32_t>(op.thresholds))};
   dispatch.output = tensor_binding(op.output);
-  if (Status status = size_dispatch(context.capabilities, words, dispatch); !status) {
-    return tl::unexpected(status.error());
-  }
-  plan.dispatches.push_back(std::move(dispatch));
-  return plan;
+  return with_dispatch(context, words, std::move(dispatch), std::move(plan));
 }
 
 }  // namespace

@@ -27,13 +27,8 @@ Result<KernelPlan> plan_shader(const PlanContext& context, const graph::LoweredP
       op.activation_min, op.activation_max);
   dispatch.inputs = {tensor_binding(op.input)};
   dispatch.output = tensor_binding(op.output);
-  if (Status status =
-          size_dispatch(context.capabilities, uint64_t{positions} * row_words(output), dispatch);
-      !status) {
-    return tl::unexpected(status.error());
-  }
-  plan.dispatches.push_back(std::move(dispatch));
-  return plan;
+  return with_dispatch(context, uint64_t{positions} * row_words(output), std::move(dispatch),
+                       std::move(plan));
 }
 
 }  // namespace

@@ -16,8 +16,8 @@ namespace lockstep::backend::vulkan {
 
 class VulkanProgram final : public Program {
  public:
-  // `plans`: one for each of graph.operators; both passed program_checks.h. `fused`: what `graph` is
-  // part of, null where nothing was fused.
+  // `plans`: one for each of graph.operators; both passed program_checks.h. `fused`: what `graph`
+  // is part of, null where nothing was fused.
   static Result<std::unique_ptr<VulkanProgram>> create(std::shared_ptr<DeviceContext> context,
                                                        const graph::LoweredGraph& graph,
                                                        std::span<const KernelPlan> plans,

@@ -20,11 +20,7 @@ Result<KernelPlan> plan_table(const PlanContext& context, const graph::LoweredTa
                                            stride_words(layout), rows, 0, 0);
   dispatch.inputs = {tensor_binding(op.input), add_table(plan, op.table)};
   dispatch.output = tensor_binding(op.output);
-  if (Status status = size_dispatch(context.capabilities, words, dispatch); !status) {
-    return tl::unexpected(status.error());
-  }
-  plan.dispatches.push_back(std::move(dispatch));
-  return plan;
+  return with_dispatch(context, words, std::move(dispatch), std::move(plan));
 }
 
 }  // namespace lockstep::backend::vulkan
