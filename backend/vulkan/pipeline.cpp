@@ -8,7 +8,6 @@
 #include <thread>
 
 #include "backend/vulkan/result.h"
-#include "backend/vulkan/specialization.h"
 #include "shaders/embedded_shaders.h"
 
 namespace lockstep::backend::vulkan {
@@ -79,7 +78,7 @@ void for_each_in_parallel(size_t count, const Work& work) {
 }  // namespace
 
 PipelineStore::PipelineStore(const LogicalDevice& device, DeviceCache& cache)
-    : device_(device), disk_(cache) {}
+    : device_(device), disk_(cache), modules_(cache) {}
 
 Result<Handle<VkPipelineCache>> PipelineStore::make_cache(
     std::span<const std::byte> contents) const {
@@ -140,16 +139,12 @@ Result<const PipelineStore::Layouts*> PipelineStore::layouts_for(const PipelineK
   return &layouts_.emplace(shape, std::move(layouts)).first->second;
 }
 
-Result<Handle<VkPipeline>> PipelineStore::build(const PipelineKey& key,
-                                                VkPipelineLayout layout) const {
+Result<Handle<VkPipeline>> PipelineStore::build(const PipelineKey& key, VkPipelineLayout layout) {
   std::span<const uint32_t> code = shaders::find(key.shader);
   if (code.empty()) {
     return make_error(ErrorCode::kInternal, "this build has no shader '{}'", key.shader);
   }
-  std::vector<uint32_t> specialized;
-  if (device_.physical().quirks.keeps_specialized_branches) {
-    specialized = specialize(code, key.specialization);
-  }
+  const std::vector<uint32_t> specialized = modules_.get(key.shader, code, key.specialization);
   if (!specialized.empty()) {
     code = specialized;
   }
@@ -302,6 +297,7 @@ Result<std::vector<Pipeline>> PipelineStore::get(std::span<const PipelineKey> ke
       added.push_back(each.key);
     }
     save_cache(added);
+    modules_.save();
   }
   std::vector<Pipeline> result;
   for (size_t i = 0; i < keys.size(); ++i) {

@@ -17,6 +17,7 @@
 #include "backend/vulkan/device_cache.h"
 #include "backend/vulkan/handle.h"
 #include "backend/vulkan/logical_device.h"
+#include "backend/vulkan/specialized_modules.h"
 
 namespace lockstep::backend::vulkan {
 
@@ -58,7 +59,7 @@ class PipelineStore {
 
   Result<Handle<VkPipelineCache>> make_cache(std::span<const std::byte> contents) const;
   Result<const Layouts*> layouts_for(const PipelineKey& key);
-  Result<Handle<VkPipeline>> build(const PipelineKey& key, VkPipelineLayout layout) const;
+  Result<Handle<VkPipeline>> build(const PipelineKey& key, VkPipelineLayout layout);
   std::vector<std::byte> cache_contents() const;
   uint64_t hash_of(const PipelineKey& key) const;
   // Unless all of `added` were there already: writes the cache, together with what other processes
@@ -67,6 +68,7 @@ class PipelineStore {
 
   const LogicalDevice& device_;
   DeviceCache& disk_;
+  SpecializedModules modules_;
   std::mutex mutex_;
   Handle<VkPipelineCache> cache_;
   // Of the pipelines in the file that cache_ was made from. Contents alone do not tell whether

@@ -15,7 +15,6 @@ Quirks quirks_of(VkDriverId driver_id) {
   }
   // Measured: convolutions of depth 32 are eight times as fast, and compile in a tenth of the time,
   // with constants in place of specialization constants.
-  quirks.keeps_specialized_branches = driver_id == VK_DRIVER_ID_GOOGLE_SWIFTSHADER;
   // Reported for the proprietary driver on GCN to RDNA2; newer devices have the same driver id, and
   // exactness goes before speed.
   quirks.wrong_integer_dot_product = driver_id == VK_DRIVER_ID_AMD_PROPRIETARY;

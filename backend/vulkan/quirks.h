@@ -18,9 +18,6 @@ struct Quirks {
   bool compiles_at_first_dispatch = false;
   // An invocation leaves its loops after so many iterations, whatever their condition says.
   int64_t max_loop_iterations = std::numeric_limits<int64_t>::max();
-  // The driver leaves branches on specialization constants in its code, and all of their sides are
-  // executed. Modules are then specialized before it sees them.
-  bool keeps_specialized_branches = false;
   // Integer dot products are advertised but give wrong results.
   bool wrong_integer_dot_product = false;
 };
