@@ -2,9 +2,13 @@
 
 #include <algorithm>
 #include <atomic>
+#include <condition_variable>
 #include <cstring>
+#include <functional>
 #include <future>
+#include <iterator>
 #include <optional>
+#include <system_error>
 #include <thread>
 
 #include "backend/vulkan/result.h"
@@ -56,23 +60,44 @@ std::vector<std::byte> serialize_cache(const std::set<uint64_t>& hashes,
   return bytes;
 }
 
-// Calls work(i) for every i below `count` from several threads, and returns when all are done.
-template <typename Work>
-void for_each_in_parallel(size_t count, const Work& work) {
+// Calls work(i) for every i below `count` on other threads, and done(i) on this one once work(i)
+// has returned; returns when all are done.
+template <typename Work, typename Done>
+void for_each_in_parallel(size_t count, const Work& work, const Done& done) {
   std::atomic<size_t> next{0};
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::vector<size_t> worked;
   const auto worker = [&] {
     for (size_t i = next.fetch_add(1); i < count; i = next.fetch_add(1)) {
       work(i);
+      // Notified with the mutex held: `changed` is gone soon after the last one was counted.
+      const std::lock_guard lock(mutex);
+      worked.push_back(i);
+      changed.notify_one();
     }
   };
   const size_t threads = std::min<size_t>(
       {count, kMaximumCompilerThreads, std::max(std::thread::hardware_concurrency(), 1u)});
   // Their destructors wait. (std::jthread would do, but Android's C++ library lacks it.)
   std::vector<std::future<void>> helpers;
-  for (size_t i = 1; i < threads; ++i) {
-    helpers.push_back(std::async(std::launch::async, worker));
+  try {
+    while (helpers.size() < threads) {
+      helpers.push_back(std::async(std::launch::async, worker));
+    }
+  } catch (const std::system_error&) {  // no more threads: those that are there do it
+    if (helpers.empty()) {
+      worker();
+    }
   }
-  worker();
+  for (size_t count_done = 0; count_done < count; ++count_done) {
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [&] { return !worked.empty(); });
+    const size_t i = worked.front();
+    worked.erase(worked.begin());
+    lock.unlock();
+    done(i);
+  }
 }
 
 }  // namespace
@@ -251,58 +276,100 @@ void PipelineStore::save_cache(std::span<const PipelineKey* const> added) {
   });
 }
 
-Result<std::vector<Pipeline>> PipelineStore::get(std::span<const PipelineKey> keys) {
+Result<std::vector<VkDescriptorSetLayout>> PipelineStore::set_layouts(
+    std::span<const PipelineKey> keys) {
   const std::lock_guard lock(mutex_);
-  if (!cache_) {
-    const std::vector<std::byte> loaded = disk_.load(kCacheKind);
-    SavedCache saved = parse_cache(loaded);
-    auto made = make_cache(saved.contents);
-    if (!made) {
-      return tl::unexpected(made.error());
-    }
-    cache_ = std::move(*made);
-    saved_hashes_ = std::move(saved.hashes);
-  }
-  struct Missing {
-    const PipelineKey* key;
-    VkPipelineLayout layout;
-    std::optional<Result<Handle<VkPipeline>>> built;
-  };
-  std::vector<Missing> missing;
-  std::vector<const Layouts*> layouts;
+  std::vector<VkDescriptorSetLayout> result;
   for (const PipelineKey& key : keys) {
-    const auto layout = layouts_for(key);
-    if (!layout) {
-      return tl::unexpected(layout.error());
+    const auto layouts = layouts_for(key);
+    if (!layouts) {
+      return tl::unexpected(layouts.error());
     }
-    layouts.push_back(*layout);
-    const bool planned =
-        std::ranges::any_of(missing, [&](const Missing& each) { return *each.key == key; });
-    if (!planned && !pipelines_.contains(key)) {
-      missing.push_back({&key, (*layout)->pipeline_layout.get(), std::nullopt});
-    }
+    result.push_back((*layouts)->set_layout.get());
   }
-  for_each_in_parallel(missing.size(), [&](size_t i) {
-    missing[i].built.emplace(build(*missing[i].key, missing[i].layout));
-  });
-  for (Missing& each : missing) {
-    if (!*each.built) {
-      return tl::unexpected(each.built->error());
-    }
-    pipelines_.emplace(*each.key, std::move(**each.built));
+  return result;
+}
+
+Status PipelineStore::load_cache() {
+  const std::vector<std::byte> loaded = disk_.load(kCacheKind);
+  SavedCache saved = parse_cache(loaded);
+  auto made = make_cache(saved.contents);
+  if (!made) {
+    return tl::unexpected(made.error());
   }
-  if (!missing.empty()) {
-    std::vector<const PipelineKey*> added;
-    for (const Missing& each : missing) {
+  cache_ = std::move(*made);
+  saved_hashes_ = std::move(saved.hashes);
+  return {};
+}
+
+Status PipelineStore::build_missing(std::span<const Wanted> missing, const OnReady& on_ready) {
+  std::vector<std::optional<Result<Handle<VkPipeline>>>> built(missing.size());
+  Status status;
+  for_each_in_parallel(
+      missing.size(),
+      [&](size_t i) {
+        built[i].emplace(build(*missing[i].key, missing[i].layouts->pipeline_layout.get()));
+      },
+      [&](size_t i) {
+        if (!*built[i]) {
+          status = tl::unexpected(built[i]->error());
+          return;
+        }
+        const auto& added = *pipelines_.emplace(*missing[i].key, std::move(**built[i])).first;
+        on_ready(missing[i].index, pipeline_of(added.second, *missing[i].layouts));
+      });
+  std::vector<const PipelineKey*> added;
+  for (const Wanted& each : missing) {
+    if (pipelines_.contains(*each.key)) {
       added.push_back(each.key);
     }
-    save_cache(added);
-    modules_.save();
+  }
+  save_cache(added);
+  modules_.save();
+  return status;
+}
+
+Result<std::vector<Pipeline>> PipelineStore::get(std::span<const PipelineKey> keys,
+                                                 const OnReady& on_ready) {
+  const std::lock_guard lock(mutex_);
+  if (!cache_) {
+    if (Status status = load_cache(); !status) {
+      return tl::unexpected(status.error());
+    }
+  }
+  std::map<PipelineKey, Wanted> distinct;
+  std::vector<const Layouts*> layouts;
+  for (size_t i = 0; i < keys.size(); ++i) {
+    const auto found = layouts_for(keys[i]);
+    if (!found) {
+      return tl::unexpected(found.error());
+    }
+    layouts.push_back(*found);
+    distinct.emplace(keys[i], Wanted{i, &keys[i], *found});
+  }
+  std::vector<Wanted> missing;
+  for (const auto& [key, wanted] : distinct) {
+    if (const auto there = pipelines_.find(key); there != pipelines_.end()) {
+      on_ready(wanted.index, pipeline_of(there->second, *wanted.layouts));
+    } else {
+      missing.push_back(wanted);
+    }
+  }
+  // The largest first, so that no thread is left with one at the end; but before them the smallest,
+  // so that whoever waits for pipelines to be ready has one at once.
+  std::ranges::sort(missing, std::ranges::greater(),
+                    [](const Wanted& each) { return shaders::find(each.key->shader).size(); });
+  if (!missing.empty()) {
+    std::ranges::rotate(missing, std::prev(missing.end()));
+  }
+  if (!missing.empty()) {
+    if (Status status = build_missing(missing, on_ready); !status) {
+      return tl::unexpected(status.error());
+    }
   }
   std::vector<Pipeline> result;
   for (size_t i = 0; i < keys.size(); ++i) {
-    result.push_back({pipelines_.at(keys[i]).get(), layouts[i]->pipeline_layout.get(),
-                      layouts[i]->set_layout.get()});
+    result.push_back(pipeline_of(pipelines_.at(keys[i]), *layouts[i]));
   }
   return result;
 }

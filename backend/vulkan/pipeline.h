@@ -6,6 +6,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <set>
@@ -48,18 +49,38 @@ class PipelineStore {
   PipelineStore(const PipelineStore&) = delete;
   PipelineStore& operator=(const PipelineStore&) = delete;
 
+  // What descriptors need of the pipelines: one a key, in their order, valid as long as the store.
+  Result<std::vector<VkDescriptorSetLayout>> set_layouts(std::span<const PipelineKey> keys);
+
+  // Called on the thread that asked for pipelines, once for every distinct one as soon as it is
+  // there: `key` is the number of the first key of it. Must not call the store.
+  using OnReady = std::function<void(size_t key, const Pipeline& pipeline)>;
+
   // One pipeline a key, in their order. New ones are compiled on several threads.
-  Result<std::vector<Pipeline>> get(std::span<const PipelineKey> keys);
+  Result<std::vector<Pipeline>> get(
+      std::span<const PipelineKey> keys, const OnReady& on_ready = [](size_t, const Pipeline&) {});
 
  private:
   struct Layouts {
     Handle<VkDescriptorSetLayout> set_layout;
     Handle<VkPipelineLayout> pipeline_layout;
   };
+  struct Wanted {
+    size_t index = 0;  // of its first key
+    const PipelineKey* key = nullptr;
+    const Layouts* layouts = nullptr;
+  };
+
+  static Pipeline pipeline_of(const Handle<VkPipeline>& pipeline, const Layouts& layouts) {
+    return {pipeline.get(), layouts.pipeline_layout.get(), layouts.set_layout.get()};
+  }
 
   Result<Handle<VkPipelineCache>> make_cache(std::span<const std::byte> contents) const;
   Result<const Layouts*> layouts_for(const PipelineKey& key);
   Result<Handle<VkPipeline>> build(const PipelineKey& key, VkPipelineLayout layout);
+  // Those that can be built are kept, whatever happens to the others.
+  Status build_missing(std::span<const Wanted> missing, const OnReady& on_ready);
+  Status load_cache();
   std::vector<std::byte> cache_contents() const;
   uint64_t hash_of(const PipelineKey& key) const;
   // Unless all of `added` were there already: writes the cache, together with what other processes

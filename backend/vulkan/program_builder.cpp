@@ -3,7 +3,9 @@
 // (buffers, descriptors, commands), and what has to happen once on the device.
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include "backend/vulkan/command_writer.h"
@@ -55,8 +57,9 @@ class ProgramBuilder {
   Result<std::unique_ptr<VulkanProgram>> build() {
     for (auto step : {&ProgramBuilder::check_options, &ProgramBuilder::plan_memory_of_graph,
                       &ProgramBuilder::create_constants, &ProgramBuilder::split_work,
-                      &ProgramBuilder::create_pipelines, &ProgramBuilder::create_pools,
-                      &ProgramBuilder::create_slots, &ProgramBuilder::prepare_device,
+                      &ProgramBuilder::create_layouts, &ProgramBuilder::create_pools,
+                      &ProgramBuilder::create_slots, &ProgramBuilder::create_pipelines,
+                      &ProgramBuilder::prepare_device, &ProgramBuilder::record_runs,
                       &ProgramBuilder::record_profile, &ProgramBuilder::describe}) {
       if (Status status = (this->*step)(); !status) {
         return tl::unexpected(status.error());
@@ -161,8 +164,8 @@ class ProgramBuilder {
     return {};
   }
 
-  Status create_pipelines() {
-    std::vector<PipelineKey> keys;
+  // Which pipelines there will be, and what descriptors need of them.
+  Status create_layouts() {
     for (const PreparedDispatch& prepared : dispatches_) {
       const Dispatch& dispatch = *prepared.dispatch;
       std::vector<VkDescriptorType> bindings;
@@ -170,20 +173,18 @@ class ProgramBuilder {
         bindings.push_back(descriptor_type(input.view));
       }
       bindings.push_back(descriptor_type(dispatch.output.view));
-      keys.push_back({dispatch.shader, dispatch.specialization, std::move(bindings),
-                      static_cast<uint32_t>(dispatch.push_constants.size() * sizeof(uint32_t))});
-      keys.back().subgroup_size = dispatch.subgroup_size;
+      keys_.push_back({dispatch.shader, dispatch.specialization, std::move(bindings),
+                       static_cast<uint32_t>(dispatch.push_constants.size() * sizeof(uint32_t))});
+      keys_.back().subgroup_size = dispatch.subgroup_size;
     }
     for (const Slice& slice : chunks_.slices) {
-      keys[slice.dispatch].dispatch_base |= slice.workgroups.base != WorkgroupRange{}.base;
+      keys_[slice.dispatch].dispatch_base |= slice.workgroups.base != WorkgroupRange{}.base;
     }
-    const auto pipelines = pipelines_store_.get(keys);
-    if (!pipelines) {
-      return tl::unexpected(pipelines.error());
+    auto layouts = pipelines_store_.set_layouts(keys_);
+    if (!layouts) {
+      return tl::unexpected(layouts.error());
     }
-    for (size_t i = 0; i < dispatches_.size(); ++i) {
-      dispatches_[i].pipeline = (*pipelines)[i];
-    }
+    set_layouts_ = std::move(*layouts);
     return {};
   }
 
@@ -199,6 +200,7 @@ class ProgramBuilder {
       return status;
     }
     resources_.command_pool = Handle(device_.get(), commands, vk_.vkDestroyCommandPool);
+    preparation_.emplace(device_, commands);
     if (dispatches_.empty()) {
       return {};
     }
@@ -241,12 +243,6 @@ class ProgramBuilder {
       if (!status) {
         return status;
       }
-      RunRecorder recorder(device_, recording_plan(), resources_, slot);
-      auto chunks = recorder.record_run();
-      if (!chunks) {
-        return tl::unexpected(chunks.error());
-      }
-      slot.chunks = std::move(*chunks);
       find_borders(slot);
     }
     return {};
@@ -385,18 +381,16 @@ class ProgramBuilder {
     if (dispatches_.empty()) {
       return {};
     }
-    std::vector<VkDescriptorSetLayout> layouts;
     size_t binding_count = 0;
     for (const PreparedDispatch& prepared : dispatches_) {
-      layouts.push_back(prepared.pipeline.set_layout);
       binding_count += prepared.dispatch->inputs.size() + 1;
     }
     VkDescriptorSetAllocateInfo allocation{};
     allocation.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO;
     allocation.descriptorPool = resources_.descriptors.get();
-    allocation.descriptorSetCount = static_cast<uint32_t>(layouts.size());
-    allocation.pSetLayouts = layouts.data();
-    slot.descriptors.resize(layouts.size());
+    allocation.descriptorSetCount = static_cast<uint32_t>(set_layouts_.size());
+    allocation.pSetLayouts = set_layouts_.data();
+    slot.descriptors.resize(set_layouts_.size());
     if (Status status =
             check(vk_.vkAllocateDescriptorSets(device_.get(), &allocation, slot.descriptors.data()),
                   "vkAllocateDescriptorSets");
@@ -458,44 +452,78 @@ class ProgramBuilder {
     slot.destinations.resize(slot.outputs.size());
   }
 
-  // ---- Once, before the first run
-  // -----------------------------------------------------------------
+  // ---- Once, before the first run ---------------------------------------------------------------
 
-  // Constants to their place, and drivers that put compilation off made to do it now.
+  Status create_pipelines() {
+    // Guarded memory is to be fresh when the first run begins.
+    const bool warms_up =
+        !options_.guard_memory && device_.physical().quirks.compiles_at_first_dispatch;
+    Status warmed_up;
+    const auto pipelines =
+        pipelines_store_.get(keys_, [&](size_t dispatch, const Pipeline& pipeline) {
+          if (warms_up && warmed_up) {
+            warmed_up = warm_up(dispatch, pipeline);
+          }
+        });
+    if (!pipelines || !warmed_up) {
+      // What was submitted still uses what is about to be freed.
+      if (!warm_ups_.empty()) {
+        std::ignore = execution_.execute({}, resources_.slots.front()->fence.get());
+      }
+      return tl::unexpected(pipelines ? warmed_up.error() : pipelines.error());
+    }
+    for (size_t i = 0; i < dispatches_.size(); ++i) {
+      dispatches_[i].pipeline = (*pipelines)[i];
+    }
+    return {};
+  }
+
+  // One workgroup, for drivers that put compilation off to the first dispatch: they compile one
+  // pipeline while others are still being made.
+  Status warm_up(size_t dispatch, const Pipeline& pipeline) {
+    if (Status status = preparation_->begin(VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT); !status) {
+      return status;
+    }
+    preparation_->dispatch(*dispatches_[dispatch].dispatch, pipeline,
+                           resources_.slots.front()->descriptors[dispatch], {});
+    preparation_->barrier(VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT);
+    const auto commands = preparation_->end();
+    if (!commands) {
+      return tl::unexpected(commands.error());
+    }
+    warm_ups_.push_back(*commands);
+    return device_.submit(*commands, VK_NULL_HANDLE);
+  }
+
+  // Constants to their place, and the end of the warming up.
   Status prepare_device() {
     const bool has_arena = memory_.activations.arena_bytes > 0;
     const bool guard = options_.guard_memory && has_arena;
     const bool poison = !options_.guard_memory && poison_memory() && has_arena;
     const bool upload = static_cast<bool>(resources_.constants_upload);
-    // Guarded memory is to be fresh when the first run begins.
-    const bool warm_up =
-        !options_.guard_memory && device_.physical().quirks.compiles_at_first_dispatch;
-    if (!guard && !poison && !upload && !warm_up) {
+    if (!guard && !poison && !upload && warm_ups_.empty()) {
       return {};
     }
-    CommandWriter writer(device_, resources_.command_pool.get());
-    if (Status status = writer.begin(VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT); !status) {
+    if (Status status = preparation_->begin(VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT); !status) {
       return status;
     }
     for (const std::unique_ptr<RunSlot>& slot : resources_.slots) {
       if (guard) {
         const VkBufferCopy everything{0, 0,
                                       static_cast<VkDeviceSize>(memory_.activations.arena_bytes)};
-        writer.copy(slot->inspection.get(), slot->arena.get(), {&everything, 1});
+        preparation_->copy(slot->inspection.get(), slot->arena.get(), {&everything, 1});
       }
       if (poison) {
-        writer.fill(slot->arena.get(), kPoison * 0x01010101u);
+        preparation_->fill(slot->arena.get(), kPoison * 0x01010101u);
       }
     }
     if (upload) {
       const VkBufferCopy everything{0, 0, static_cast<VkDeviceSize>(memory_.constant_bytes)};
-      writer.copy(resources_.constants_upload.get(), resources_.constants.get(), {&everything, 1});
+      preparation_->copy(resources_.constants_upload.get(), resources_.constants.get(),
+                         {&everything, 1});
     }
-    writer.barrier(VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT);
-    if (warm_up) {
-      warm_pipelines_up(writer);
-    }
-    const auto commands = writer.end();
+    preparation_->barrier(VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT);
+    const auto commands = preparation_->end();
     if (!commands) {
       return tl::unexpected(commands.error());
     }
@@ -503,22 +531,23 @@ class ProgramBuilder {
         !status) {
       return status;
     }
-    vk_.vkFreeCommandBuffers(device_.get(), resources_.command_pool.get(), 1, &*commands);
+    warm_ups_.push_back(*commands);
+    vk_.vkFreeCommandBuffers(device_.get(), resources_.command_pool.get(),
+                             static_cast<uint32_t>(warm_ups_.size()), warm_ups_.data());
     resources_.constants_upload = Buffer();
     return {};
   }
 
-  // One workgroup of each pipeline.
-  void warm_pipelines_up(CommandWriter& writer) const {
-    std::set<VkPipeline> warm;
-    for (size_t i = 0; i < dispatches_.size(); ++i) {
-      const PreparedDispatch& prepared = dispatches_[i];
-      if (warm.insert(prepared.pipeline.pipeline).second) {
-        writer.dispatch(*prepared.dispatch, prepared.pipeline,
-                        resources_.slots.front()->descriptors[i], {});
-        writer.barrier(VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT);
+  Status record_runs() {
+    for (const std::unique_ptr<RunSlot>& slot : resources_.slots) {
+      RunRecorder recorder(device_, recording_plan(), resources_, *slot);
+      auto chunks = recorder.record_run();
+      if (!chunks) {
+        return tl::unexpected(chunks.error());
       }
+      slot->chunks = std::move(*chunks);
     }
+    return {};
   }
 
   Status record_profile() {
@@ -624,6 +653,10 @@ class ProgramBuilder {
 
   MemoryPlan memory_;
   std::vector<PreparedDispatch> dispatches_;
+  std::vector<PipelineKey> keys_;                   // by dispatch
+  std::vector<VkDescriptorSetLayout> set_layouts_;  // by dispatch
+  std::optional<CommandWriter> preparation_;        // of everything before the first run
+  std::vector<VkCommandBuffer> warm_ups_;
   Chunks chunks_;
 };
 
