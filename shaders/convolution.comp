@@ -316,6 +316,38 @@ void main() {
     weights_index += step_weights;
   }
 #else
+#ifdef TEXEL_BUFFERS
+  // One loop over all steps: compilers for processors copy every accumulator, one masked store each,
+  // where a loop begins and where it ends, which for each tap took as long as a step does.
+  uint first_unit[kTilePositions];
+  [[unroll]] for (int p = 0; p < kTilePositions; ++p) {
+    first_unit[p] = uint(first_pixel[p] + first_y[p] * input_width + first_x[p]) * input_stride +
+                    group_offset;
+  }
+  int tap_y = 0;  // in rows of the input
+  int tap_x = 0;
+  uint unit = 0u;
+  for (uint s = 0u; s < steps; ++s) {
+    uint tap_unit = uint(tap_y * input_width + tap_x) * input_stride + unit;
+    uvec4 x[kTilePositions];
+    [[unroll]] for (int p = 0; p < kTilePositions; ++p) {
+      bool inside = all(lessThan(uvec2(first_y[p] + tap_y, first_x[p] + tap_x),
+                                 uvec2(input_height, input_width)));
+      uvec4 value = load_input(select(inside, first_unit[p] + tap_unit, 0u));
+      value = mix(uvec4(input_zero_point_word), value, bvec4(inside));
+      x[p] = mask_channels(value, int(group_channels) - int(16u * unit));
+    }
+    accumulate(sums, x, weights_index, weights_excess);
+    weights_index += step_weights;
+    ++unit;
+    bool next_tap = unit == group_units;
+    unit = select(next_tap, 0u, unit);
+    tap_x += select(next_tap, dilation_width, 0);
+    bool next_row = tap_x == kernel_width * dilation_width;
+    tap_x = select(next_row, 0, tap_x);
+    tap_y += select(next_row, dilation_height, 0);
+  }
+#else
   for (int tap_y = 0; tap_y < kernel_height; ++tap_y) {
     for (int tap_x = 0; tap_x < kernel_width; ++tap_x) {
       bool inside[kTilePositions];
@@ -337,6 +369,7 @@ void main() {
       }
     }
   }
+#endif
 #endif
 #endif
 

@@ -88,35 +88,39 @@ void main() {
   }
 
   uint weights_index = block * uint(kernel_height * kernel_width) * 2u;
-  for (int tap_y = 0; tap_y < kernel_height; ++tap_y) {
-    int y = first_y + tap_y * dilation_height;
+  // One loop over the taps: compilers for processors copy every accumulator where a loop begins and
+  // where it ends.
+  int tap_y = 0;  // in rows of the input
+  int tap_x = 0;
+  for (int tap = 0; tap < kernel_height * kernel_width; ++tap) {
+    int y = first_y + tap_y;
     int row_pixel = (image * input_height + y) * input_width;
-    for (int tap_x = 0; tap_x < kernel_width; ++tap_x) {
-      uint x[kTileColumns];
-      [[unroll]] for (int column = 0; column < kTileColumns; ++column) {
-        int tap_column = first_x[column] + tap_x * dilation_width;
-        bool inside = all(lessThan(uvec2(y, tap_column), uvec2(input_height, input_width)));
-        uint value = load_input(select(inside, uint(row_pixel + tap_column), 0u));
-        x[column] = select(inside, value, input_zero_point_word) ^ kToUnsigned;
-      }
-      uvec4 w[2];
-      w[0] = load_weights(weights_index);
-      w[1] = load_weights(weights_index + 1u);
-      weights_index += 2u;
-      [[unroll]] for (int lane = 0; lane < 4; ++lane) {
-        if (uint(lane) < kImageChannels) {
-          [[unroll]] for (int c = 0; c < kTileChannels; ++c) {
-            // The mask tells the compiler what is known anyway: that the factor fits 16 bits.
-            int factor =
-                unpack_unsigned(w[c / 4][c % 4], lane) - int(parameters[c].w & 0xffu);
-            [[unroll]] for (int column = 0; column < kTileColumns; ++column) {
-              accumulators[kTileChannels * column + c] +=
-                  unpack_unsigned(x[column], lane) * factor;
-            }
+    uint x[kTileColumns];
+    [[unroll]] for (int column = 0; column < kTileColumns; ++column) {
+      int tap_column = first_x[column] + tap_x;
+      bool inside = all(lessThan(uvec2(y, tap_column), uvec2(input_height, input_width)));
+      uint value = load_input(select(inside, uint(row_pixel + tap_column), 0u));
+      x[column] = select(inside, value, input_zero_point_word) ^ kToUnsigned;
+    }
+    uvec4 w[2];
+    w[0] = load_weights(weights_index);
+    w[1] = load_weights(weights_index + 1u);
+    weights_index += 2u;
+    [[unroll]] for (int lane = 0; lane < 4; ++lane) {
+      if (uint(lane) < kImageChannels) {
+        [[unroll]] for (int c = 0; c < kTileChannels; ++c) {
+          // The mask tells the compiler what is known anyway: that the factor fits 16 bits.
+          int factor = unpack_unsigned(w[c / 4][c % 4], lane) - int(parameters[c].w & 0xffu);
+          [[unroll]] for (int column = 0; column < kTileColumns; ++column) {
+            accumulators[kTileChannels * column + c] += unpack_unsigned(x[column], lane) * factor;
           }
         }
       }
     }
+    tap_x += dilation_width;
+    bool next_row = tap_x == kernel_width * dilation_width;
+    tap_x = select(next_row, 0, tap_x);
+    tap_y += select(next_row, dilation_height, 0);
   }
 
   ChannelEnd ends[kTileChannels];

@@ -65,6 +65,22 @@ uvec4 load_inside(int row_pixel, int y, int x, uint unit) {
   return mix(uvec4(input_zero_point_word), value, bvec4(inside)) ^ kToUnsigned;
 }
 
+// One tap of all columns.
+void accumulate(inout int accumulators[16 * kTileColumns], uvec4 x[kTileColumns],
+                uint weights_index) {
+  uvec4 w[2];
+  w[0] = load_weights(weights_index);
+  w[1] = load_weights(weights_index + 1u);
+  [[unroll]] for (int channel = 0; channel < 16; ++channel) {
+    uint pair = w[channel / 8][(channel / 2) % 4];
+    int weight = bitfieldExtract(int(pair), 16 * (channel % 2), 16);
+    [[unroll]] for (int column = 0; column < kTileColumns; ++column) {
+      accumulators[16 * column + channel] +=
+          unpack_unsigned(x[column][channel / 4], channel % 4) * weight;
+    }
+  }
+}
+
 void main() {
   uint index = invocation_index();
   uint tile = divide(index, channel_units, channel_units_multiplier);
@@ -89,10 +105,10 @@ void main() {
   }
 
   uint weights_index = unit * 2u;
+#ifdef KERNEL_WIDTH
   for (int tap_y = 0; tap_y < kernel_height; ++tap_y) {
     int y = first_y + tap_y * dilation_height;
     int row_pixel = (image * input_height + y) * input_width;
-#ifdef KERNEL_WIDTH
     // What the tile's columns see of this input row, each pixel loaded once.
     const int kWindow = (kTileColumns - 1) * STRIDE_WIDTH + KERNEL_WIDTH;
     uvec4 window[kWindow];
@@ -104,27 +120,30 @@ void main() {
       [[unroll]] for (int column = 0; column < kTileColumns; ++column) {
         x[column] = window[column * STRIDE_WIDTH + tap_x];
       }
-#else
-    for (int tap_x = 0; tap_x < kernel_width; ++tap_x) {
-      uvec4 x[kTileColumns];
-      [[unroll]] for (int column = 0; column < kTileColumns; ++column) {
-        x[column] = load_inside(row_pixel, y, first_x[column] + tap_x * dilation_width, unit);
-      }
-#endif
-      uvec4 w[2];
-      w[0] = load_weights(weights_index);
-      w[1] = load_weights(weights_index + 1u);
+      accumulate(accumulators, x, weights_index);
       weights_index += channel_units * 2u;
-      [[unroll]] for (int channel = 0; channel < 16; ++channel) {
-        uint pair = w[channel / 8][(channel / 2) % 4];
-        int weight = bitfieldExtract(int(pair), 16 * (channel % 2), 16);
-        [[unroll]] for (int column = 0; column < kTileColumns; ++column) {
-          accumulators[16 * column + channel] +=
-              unpack_unsigned(x[column][channel / 4], channel % 4) * weight;
-        }
-      }
     }
   }
+#else
+  // One loop over the taps: compilers for processors copy every accumulator where a loop begins and
+  // where it ends.
+  int tap_y = 0;  // in rows of the input
+  int tap_x = 0;
+  for (int tap = 0; tap < kernel_height * kernel_width; ++tap) {
+    int y = first_y + tap_y;
+    int row_pixel = (image * input_height + y) * input_width;
+    uvec4 x[kTileColumns];
+    [[unroll]] for (int column = 0; column < kTileColumns; ++column) {
+      x[column] = load_inside(row_pixel, y, first_x[column] + tap_x, unit);
+    }
+    accumulate(accumulators, x, weights_index);
+    weights_index += channel_units * 2u;
+    tap_x += dilation_width;
+    bool next_row = tap_x == kernel_width * dilation_width;
+    tap_x = select(next_row, 0, tap_x);
+    tap_y += select(next_row, dilation_height, 0);
+  }
+#endif
 
   // Where the tile's units go; columns past the end go nowhere.
   bool stored[kTileColumns];
