@@ -14,15 +14,10 @@
 //
 // With kEnd = kStoreAccumulators each output word becomes four, one for each channel.
 //
-// With kAddition the outputs are left operands of an ADD, whose right operand lies like the output;
-// what is stored is the sum. The right operand is always read through a texel buffer, so that no
-// form needs more than the four storage buffers that every device has. With kHasTable the outputs,
-// or sums, are looked up in a table of 256 bytes.
-//
 // Weights: uvec4 [group][step][block of TILE_CHANNELS output channels][channel in block].
 // Channel parameters: uvec4 (folded_bias, multiplier, shift, weights_zero_point); the folded bias
-// and the domain of weights and their zero points are those of the form. Behind the last channel's
-// come the three uvec4 of load_addition() and the sixteen of look_up().
+// and the domain of weights and their zero points are those of the form. Behind the last block's
+// comes the epilogue.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
@@ -30,32 +25,24 @@
 #extension GL_EXT_spirv_intrinsics : require
 #endif
 
-#include "addition.glsl"
 #ifdef WORDS
 #define INPUT_WORDS
 #endif
 #include "convolution_operands.glsl"
 #include "division.glsl"
 #include "dot_product.glsl"
+#include "epilogue.glsl"
 #include "invocation.glsl"
 #include "packing.glsl"
 #include "requantization.glsl"
 
 // A rounding, one + kNarrow, or kStoreAccumulators.
 layout(constant_id = 1) const uint kEnd = 0;
-layout(constant_id = 2) const bool kAsymmetricWeights = false;
-// The arithmetic of an ADD, or kNoAddition; how its scales end.
-layout(constant_id = 3) const uint kAddition = 2;
-layout(constant_id = 4) const uint kAdditionEnd = 0;
-layout(constant_id = 5) const bool kHasTable = false;
+layout(constant_id = 5) const bool kAsymmetricWeights = false;
 
 const int kTilePositions = TILE_POSITIONS;
 const int kTileChannels = TILE_CHANNELS;
 const int kTileWords = kTileChannels / 4;
-
-// Where nothing is added, anything is bound.
-layout(binding = 3) uniform usamplerBuffer right_texels;
-uint load_right(uint index) { return texelFetch(right_texels, int(index)).x; }
 
 // Four channels a word; or, as accumulators, four channels a uvec4.
 #if TILE_CHANNELS == 4
@@ -221,23 +208,6 @@ bool tap_is_inside(int p, int tap_y, int tap_x, out uint pixel) {
 }
 #endif
 
-Addition load_addition() {
-  uint first = channel_blocks * uint(kTileChannels);
-  ivec4 operands = ivec4(load_parameters(first));    // zero points, left shift
-  ivec4 scales = ivec4(load_parameters(first + 1u));  // multiplier and shift, left then right
-  ivec4 sum = ivec4(load_parameters(first + 2u));     // multiplier, shift, bounds
-  return Addition(operands.x, operands.y, operands.z, channel_end(scales.x, scales.y, kAdditionEnd),
-                  channel_end(scales.z, scales.w, kAdditionEnd),
-                  channel_end(sum.x, sum.y, kAdditionEnd), operands.w, sum.z, sum.w);
-}
-
-// Four entries a word, the first for -128.
-int look_up(int value) {
-  uint entry = uint(value + 128);
-  uvec4 words = load_parameters(channel_blocks * uint(kTileChannels) + 3u + (entry >> 4));
-  return unpack(words[(entry >> 2) & 3u], int(entry & 3u));
-}
-
 void main() {
   uint index = invocation_index();
   uint tile = divide(index, channel_blocks, channel_blocks_multiplier);
@@ -382,10 +352,7 @@ void main() {
     parameters[c] = load_parameters(first_channel + uint(c));
     ends[c] = channel_end(int(parameters[c].y), int(parameters[c].z), kEnd);
   }
-  Addition addition;
-  if (kAddition != kNoAddition) {
-    addition = load_addition();
-  }
+  Epilogue epilogue = load_epilogue(channel_blocks * uint(kTileChannels));
   [[unroll]] for (int p = 0; p < kTilePositions; ++p) {
     int totals[kTileChannels];
     [[unroll]] for (int c = 0; c < kTileChannels; ++c) {
@@ -407,28 +374,22 @@ void main() {
       }
     } else {
       TILE_WORDS words = TILE_WORDS(0u);
-      uint right[kTileWords];
-      if (kAddition != kNoAddition) {
-        [[unroll]] for (int word = 0; word < kTileWords; ++word) {
-          right[word] = load_right(first_word + uint(word));
-        }
-      }
       [[unroll]] for (int c = 0; c < kTileChannels; ++c) {
         int value = requantize(totals[c], ends[c], kEnd, output_zero_point, activation_min,
                                activation_max);
-        if (kAddition != kNoAddition) {
-          value = add_quantized(value, unpack(right[c / 4], c % 4), addition, kAddition,
-                                kAdditionEnd);
-        }
-        if (kHasTable) {
-          value = look_up(value);
-        }
 #if TILE_CHANNELS == 4
         words |= pack(value, c);
 #else
         words[c / 4] |= pack(value, c % 4);
 #endif
       }
+#if TILE_CHANNELS == 4
+      words = apply_epilogue(words, first_word, epilogue);
+#else
+      [[unroll]] for (int word = 0; word < kTileWords; ++word) {
+        words[word] = apply_epilogue(words[word], first_word + uint(word), epilogue);
+      }
+#endif
       if (position < positions) {
         output_tiles[first_word / uint(kTileWords)] = words;
       }

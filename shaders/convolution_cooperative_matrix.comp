@@ -25,7 +25,7 @@
 //
 // Weights: uvec4 [step][output channel][unit of the step], the channels up to whole tiles, zeros
 // behind the channels and behind the last unit. Channel parameters: uvec4 (folded_bias, multiplier,
-// shift, weights_zero_point), up to whole tiles.
+// shift, weights_zero_point), up to whole tiles. Behind them comes the epilogue.
 //
 // Whoever changes this file or what it includes: scripts/precompile_shaders.sh.
 #version 450
@@ -36,24 +36,29 @@
 #extension GL_KHR_shader_subgroup_basic : require
 #extension GL_KHR_cooperative_matrix : require
 
+#ifdef WORDS
+#define INPUT_WORDS
+#endif
+#include "convolution_operands.glsl"
+#include "epilogue.glsl"
 #include "packing.glsl"
 #include "requantization.glsl"
 
 layout(local_size_x_id = 0, local_size_y = 1, local_size_z = 1) in;
 
 layout(constant_id = 1) const uint kEnd = 0;
-layout(constant_id = 2) const bool kAsymmetricWeights = false;
+layout(constant_id = 5) const bool kAsymmetricWeights = false;
 // Of one matrix; the device must offer this shape. The depth is 8 or a multiple of 16.
-layout(constant_id = 3) const uint kMatrixRows = 16;
-layout(constant_id = 4) const uint kMatrixColumns = 16;
-layout(constant_id = 5) const uint kMatrixDepth = 16;
-layout(constant_id = 6) const uint kSubgroupSize = 32;
-layout(constant_id = 7) const uint kSubgroupRows = 1;
-layout(constant_id = 8) const uint kSubgroupColumns = 1;
-layout(constant_id = 9) const uint kRowMatrices = 1;
-layout(constant_id = 10) const uint kColumnMatrices = 1;
-layout(constant_id = 11) const uint kStepUnits = 1;
-layout(constant_id = 12) const uint kBuffers = 1;
+layout(constant_id = 6) const uint kMatrixRows = 16;
+layout(constant_id = 7) const uint kMatrixColumns = 16;
+layout(constant_id = 8) const uint kMatrixDepth = 16;
+layout(constant_id = 9) const uint kSubgroupSize = 32;
+layout(constant_id = 10) const uint kSubgroupRows = 1;
+layout(constant_id = 11) const uint kSubgroupColumns = 1;
+layout(constant_id = 12) const uint kRowMatrices = 1;
+layout(constant_id = 13) const uint kColumnMatrices = 1;
+layout(constant_id = 14) const uint kStepUnits = 1;
+layout(constant_id = 15) const uint kBuffers = 1;
 
 const uint kInvocations = kSubgroupSize * kSubgroupRows * kSubgroupColumns;
 const uint kTileRows = kSubgroupRows * kRowMatrices * kMatrixRows;
@@ -87,16 +92,7 @@ shared uvec4 slots[kSlots];
 // By row and unit; the sum of a row's is the sum of x.
 shared int input_sums[kAsymmetricWeights ? kTileRows * kStepUnits : 1u];
 
-#ifdef WORDS
-#define INPUT_UNIT uint
-#else
-#define INPUT_UNIT uvec4
-#endif
-
-layout(std430, binding = 0) readonly buffer Input { INPUT_UNIT input_data[]; };
-layout(std430, binding = 1) readonly buffer Weights { uvec4 weights[]; };
-layout(std430, binding = 2) readonly buffer ChannelParameters { uvec4 channel_parameters[]; };
-layout(std430, binding = 3) writeonly buffer Output { uint output_words[]; };
+layout(std430, binding = 4) writeonly buffer Output { uint output_words[]; };
 
 layout(push_constant) uniform Shape {
   uint positions;              // batch * output_height * output_width
@@ -163,7 +159,7 @@ void begin_input(uint first_row, uint column) {
 void fetch_input() {
   uint place = min(unit, tap_units - 1u);
   [[unroll]] for (uint i = 0u; i < kInputCopies; ++i) {
-    input_units[i] = input_data[first_unit[i] + place];
+    input_units[i] = load_input(first_unit[i] + place);
   }
   if (kAsymmetricWeights) {
     uvec4 mask = channel_mask(int(input_channels) - int(16u * unit));
@@ -214,7 +210,7 @@ void fetch_input() {
     [[unroll]] for (uint i = 0u; i < kInputCopies; ++i) {
       uint pixel;
       bool inside = tap_is_inside(i, tap_y, tap_x, pixel);
-      uint value = input_data[pixel * input_stride];
+      uint value = load_input(pixel * input_stride);
       input_units[i][word] = select(inside, value, input_zero_point_word);
       if (kAsymmetricWeights) {
         uint masked = input_units[i][word] & mask;
@@ -252,7 +248,7 @@ void fetch_input() {
   [[unroll]] for (uint i = 0u; i < kInputCopies; ++i) {
     uint pixel;
     bool inside = tap_is_inside(i, tap_y, tap_x, pixel);
-    uvec4 value = input_data[pixel * input_stride + unit];
+    uvec4 value = load_input(pixel * input_stride + unit);
     input_units[i] = mix(uvec4(input_zero_point_word), value, bvec4(inside));
   }
   if (kAsymmetricWeights) {
@@ -317,7 +313,7 @@ void main() {
     if (s < steps) {
       fetch_input();
       [[unroll]] for (uint i = 0u; i < kWeightCopies; ++i) {
-        weight_units[i] = weights[weights_index + i * kInvocations];
+        weight_units[i] = load_weights(weights_index + i * kInvocations);
       }
       weights_index += step_weights;
     }
@@ -373,9 +369,10 @@ void main() {
   uvec4 parameters[4];
   ChannelEnd ends[4];
   [[unroll]] for (uint c = 0u; c < 4u; ++c) {
-    parameters[c] = channel_parameters[block * 4u + c];
+    parameters[c] = load_parameters(block * 4u + c);
     ends[c] = channel_end(int(parameters[c].y), int(parameters[c].z), kEnd);
   }
+  Epilogue epilogue = load_epilogue(column_tiles * kTileColumns);
   uint result_slot = subgroup_row * kMatrixRows * kResultStride +
                      subgroup_column * kColumnMatrices * kMatrixColumns / 4u;
   for (uint i = 0u; i < kRowMatrices; ++i) {
@@ -424,7 +421,7 @@ void main() {
           result |= pack(value, c);
         }
         if (is_output) {
-          output_words[output_index] = result;
+          output_words[output_index] = apply_epilogue(result, output_index, epilogue);
         }
       }
     }

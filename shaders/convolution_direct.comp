@@ -7,20 +7,24 @@
 // With kEnd = kStoreAccumulators each output word becomes four, one for each channel.
 //
 // Weights: bytes [output channel][kernel_height][kernel_width][group_channels] packed into words.
-// Channel parameters: uvec4 (bias, multiplier, shift, weights_zero_point).
+// Channel parameters: uvec4 (bias, multiplier, shift, weights_zero_point), up to whole words of four
+// channels. Behind them comes the epilogue.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 
+layout(std430, binding = 0) readonly buffer Input { uint input_words[]; };
+layout(std430, binding = 1) readonly buffer Weights { uint weights[]; };
+layout(std430, binding = 2) readonly buffer ChannelParameters { uvec4 channel_parameters[]; };
+uvec4 load_parameters(uint index) { return channel_parameters[index]; }
+
+#include "epilogue.glsl"
 #include "invocation.glsl"
 #include "packing.glsl"
 #include "requantization.glsl"
 
 layout(constant_id = 1) const uint kEnd = 0;
 
-layout(std430, binding = 0) readonly buffer Input { uint input_words[]; };
-layout(std430, binding = 1) readonly buffer Weights { uint weights[]; };
-layout(std430, binding = 2) readonly buffer ChannelParameters { uvec4 channel_parameters[]; };
-layout(std430, binding = 3) writeonly buffer Output { uint output_words[]; };
+layout(std430, binding = 4) writeonly buffer Output { uint output_words[]; };
 
 layout(push_constant) uniform Shape {
   uint positions;           // batch * output_height * output_width
@@ -64,7 +68,7 @@ void main() {
   uint word = 0u;
   for (int lane = 0; lane < 4; ++lane) {
     uint channel = min(block * 4u + uint(lane), output_channels - 1u);
-    uvec4 parameters = channel_parameters[channel];
+    uvec4 parameters = load_parameters(channel);
     int weights_zero_point = int(parameters.w);
     uint first_channel = channel / group_outputs * group_channels;
     uint weights_byte = channel * uint(kernel_height * kernel_width) * group_channels;
@@ -95,6 +99,7 @@ void main() {
     }
   }
   if (kEnd != kStoreAccumulators) {
-    output_words[output_index] = word;
+    output_words[output_index] =
+        apply_epilogue(word, output_index, load_epilogue(4u * output_words_per_position));
   }
 }

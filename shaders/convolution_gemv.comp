@@ -9,7 +9,7 @@
 //
 // Weights: uvec4 [step][block of 4 output channels][channel in block], bytes behind the channels
 // counting as zero. Channel parameters: uvec4 (folded_bias, multiplier, shift, weights_zero_point);
-// bias and domain are those of the form.
+// bias and domain are those of the form. Behind the last block's comes the epilogue.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
@@ -19,6 +19,7 @@
 
 #include "convolution_operands.glsl"
 #include "dot_product.glsl"
+#include "epilogue.glsl"
 #include "packing.glsl"
 #include "requantization.glsl"
 
@@ -26,13 +27,13 @@ layout(local_size_x = 64, local_size_y = 1, local_size_z = 1) in;
 
 // A rounding, one + kNarrow, or kStoreAccumulators. Constant 0 is the local size elsewhere.
 layout(constant_id = 1) const uint kEnd = 0;
-layout(constant_id = 2) const bool kAsymmetricWeights = false;
+layout(constant_id = 5) const bool kAsymmetricWeights = false;
 
 const uint kWorkgroupBlocks = 4u;
 const uint kSlices = 16u;
 
-layout(std430, binding = 3) writeonly buffer Output { uint output_words[]; };
-layout(std430, binding = 3) writeonly buffer OutputAccumulators { uvec4 output_accumulators[]; };
+layout(std430, binding = 4) writeonly buffer Output { uint output_words[]; };
+layout(std430, binding = 4) writeonly buffer OutputAccumulators { uvec4 output_accumulators[]; };
 
 layout(push_constant) uniform Shape {
   uint channel_blocks;  // of 4 output channels
@@ -136,6 +137,6 @@ void main() {
                               activation_max),
                    c);
     }
-    output_words[block] = word;
+    output_words[block] = apply_epilogue(word, block, load_epilogue(channel_blocks * 4u));
   }
 }

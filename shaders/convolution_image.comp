@@ -9,7 +9,7 @@
 //
 // Weights: uvec4 [block of 8 output channels][tap][2], a word for each output channel, with the
 // domain that convolution.comp's have. Channel parameters: uvec4 (bias, multiplier, shift,
-// weights_zero_point + 128).
+// weights_zero_point + 128). Behind the last block's comes the epilogue.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
@@ -18,20 +18,21 @@
 #include "convolution_operands.glsl"
 #include "division.glsl"
 #include "dot_product.glsl"
+#include "epilogue.glsl"
 #include "invocation.glsl"
 #include "packing.glsl"
 #include "requantization.glsl"
 
 // A rounding, one + kNarrow, or kStoreAccumulators.
 layout(constant_id = 1) const uint kEnd = 0;
-layout(constant_id = 2) const uint kImageChannels = 4;
+layout(constant_id = 5) const uint kImageChannels = 4;
 
 const int kTileColumns = TILE_COLUMNS;
 const int kTileChannels = 8;
 const uint kTileWords = 2u;
 
-layout(std430, binding = 3) writeonly buffer Output { uvec2 output_tiles[]; };
-layout(std430, binding = 3) writeonly buffer OutputAccumulators { uvec4 output_accumulators[]; };
+layout(std430, binding = 4) writeonly buffer Output { uvec2 output_tiles[]; };
+layout(std430, binding = 4) writeonly buffer OutputAccumulators { uvec4 output_accumulators[]; };
 
 layout(push_constant) uniform Shape {
   uint output_rows;     // batch * output_height
@@ -127,14 +128,16 @@ void main() {
   [[unroll]] for (int c = 0; c < kTileChannels; ++c) {
     ends[c] = channel_end(int(parameters[c].y), int(parameters[c].z), kEnd);
   }
+  Epilogue epilogue = load_epilogue(channel_blocks * uint(kTileChannels));
   [[unroll]] for (int column = 0; column < kTileColumns; ++column) {
     bool is_stored = first_column + column < output_width;
-    uint pixel = output_row * uint(output_width) + uint(first_column + column);
+    uint pixel = output_row * uint(output_width) + uint(min(first_column + column, output_width - 1));
+    uint first_word = pixel * output_stride + block * kTileWords;
     if (kEnd == kStoreAccumulators) {
       if (is_stored) {
         [[unroll]] for (int word = 0; word < 2; ++word) {
           int c = kTileChannels * column + 4 * word;
-          output_accumulators[pixel * output_stride + block * kTileWords + uint(word)] =
+          output_accumulators[first_word + uint(word)] =
               uvec4(accumulators[c], accumulators[c + 1], accumulators[c + 2], accumulators[c + 3]);
         }
       }
@@ -145,8 +148,11 @@ void main() {
                                output_zero_point, activation_min, activation_max);
         words[c / 4] |= pack(value, c % 4);
       }
+      [[unroll]] for (int word = 0; word < 2; ++word) {
+        words[word] = apply_epilogue(words[word], first_word + uint(word), epilogue);
+      }
       if (is_stored) {
-        output_tiles[pixel * (output_stride / kTileWords) + block] = words;
+        output_tiles[first_word / kTileWords] = words;
       }
     }
   }

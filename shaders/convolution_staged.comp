@@ -13,7 +13,8 @@
 //
 // Weights: uvec4 [group][unit][block of kTileChannels output channels][channel in block], units
 // padded to whole rounds and blocks to whole workgroups. Channel parameters: uvec4 (folded_bias,
-// multiplier, shift, weights_zero_point), padded alike; bias and domain are those of the form.
+// multiplier, shift, weights_zero_point), padded alike; bias and domain are those of the form. Behind
+// the last one comes the epilogue.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
@@ -24,6 +25,7 @@
 #include "convolution_operands.glsl"
 #include "division.glsl"
 #include "dot_product.glsl"
+#include "epilogue.glsl"
 #include "packing.glsl"
 #include "requantization.glsl"
 
@@ -31,7 +33,7 @@ layout(local_size_x = 64, local_size_y = 1, local_size_z = 1) in;
 
 // A rounding, one + kNarrow, or kStoreAccumulators. Constant 0 is the local size elsewhere.
 layout(constant_id = 1) const uint kEnd = 0;
-layout(constant_id = 2) const bool kAsymmetricWeights = false;
+layout(constant_id = 5) const bool kAsymmetricWeights = false;
 
 const int kTilePositions = 4;
 const int kTileChannels = 8;
@@ -42,8 +44,8 @@ const int kWorkgroupPositions = kTilePositions * kPositionThreads;  // 32
 const int kWorkgroupChannels = kTileChannels * kChannelThreads;     // 64
 const int kRoundUnits = 2;
 
-layout(std430, binding = 3) writeonly buffer Output { uvec2 output_tiles[]; };
-layout(std430, binding = 3) writeonly buffer OutputAccumulators { uvec4 output_accumulators[]; };
+layout(std430, binding = 4) writeonly buffer Output { uvec2 output_tiles[]; };
+layout(std430, binding = 4) writeonly buffer OutputAccumulators { uvec4 output_accumulators[]; };
 
 layout(push_constant) uniform Shape {
   uint positions;           // batch * output_height * output_width
@@ -216,6 +218,7 @@ void main() {
   [[unroll]] for (int c = 0; c < kTileChannels; ++c) {
     ends[c] = channel_end(int(parameters[c].y), int(parameters[c].z), kEnd);
   }
+  Epilogue epilogue = load_epilogue(groups * unit_weights);
   uint output_tile = group * group_tiles + tile;
   [[unroll]] for (int p = 0; p < kTilePositions; ++p) {
     int totals[kTileChannels];
@@ -228,9 +231,9 @@ void main() {
 #endif
     }
     uint position = first_position + position_thread * uint(kTilePositions) + uint(p);
+    uint first_word = position * output_stride + output_tile * uint(kTileWords);
     if (position < positions) {
       if (kEnd == kStoreAccumulators) {
-        uint first_word = position * output_stride + output_tile * uint(kTileWords);
         [[unroll]] for (int word = 0; word < kTileWords; ++word) {
           output_accumulators[first_word + uint(word)] = uvec4(
               totals[4 * word], totals[4 * word + 1], totals[4 * word + 2], totals[4 * word + 3]);
@@ -242,7 +245,10 @@ void main() {
                                  activation_max);
           words[c / 4] |= pack(value, c % 4);
         }
-        output_tiles[position * (output_stride / uint(kTileWords)) + output_tile] = words;
+        [[unroll]] for (int word = 0; word < kTileWords; ++word) {
+          words[word] = apply_epilogue(words[word], first_word + uint(word), epilogue);
+        }
+        output_tiles[first_word / uint(kTileWords)] = words;
       }
     }
   }

@@ -12,7 +12,8 @@
 // With kEnd = kStoreAccumulators each output unit becomes four, of four channels each.
 //
 // Weights: uvec4 [tap][channel unit][2], channel 2i in the low and 2i + 1 in the high half of word
-// i. Channel parameters: uint [channel unit][3][16] of bias, multiplier, shift.
+// i. Channel parameters: uint [channel unit][3][16] of bias, multiplier, shift. Behind the last
+// unit's comes the epilogue.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
@@ -20,6 +21,7 @@
 #include "convolution_operands.glsl"
 #include "division.glsl"
 #include "dot_product.glsl"
+#include "epilogue.glsl"
 #include "invocation.glsl"
 #include "packing.glsl"
 #include "requantization.glsl"
@@ -29,7 +31,7 @@ layout(constant_id = 1) const uint kEnd = 0;
 
 const int kTileColumns = TILE_COLUMNS;
 
-layout(std430, binding = 3) writeonly buffer Output { uvec4 output_units[]; };
+layout(std430, binding = 4) writeonly buffer Output { uvec4 output_units[]; };
 
 // A unit is 16 channels of a pixel; input and output have the same number of them.
 layout(push_constant) uniform Shape {
@@ -149,10 +151,11 @@ void main() {
   bool stored[kTileColumns];
   uint output_index[kTileColumns];
   [[unroll]] for (int column = 0; column < kTileColumns; ++column) {
-    uint pixel = output_row * uint(output_width) + uint(first_column + column);
+    uint pixel = output_row * uint(output_width) + uint(min(first_column + column, output_width - 1));
     stored[column] = first_column + column < output_width;
     output_index[column] = pixel * channel_units + unit;
   }
+  Epilogue epilogue = load_epilogue(channel_units * 12u);
   uvec4 words[kTileColumns];
   [[unroll]] for (int word = 0; word < 4; ++word) {
     uvec4 bias = load_parameters(unit * 12u + uint(word));
@@ -178,7 +181,8 @@ void main() {
                                          activation_min, activation_max),
                               lane);
         }
-        words[column][word] = packed_word;
+        words[column][word] =
+            apply_epilogue(packed_word, 4u * output_index[column] + uint(word), epilogue);
       }
     }
   }

@@ -1,4 +1,5 @@
-// ADD and MUL of two tensors, with broadcasting. Each invocation computes one output word.
+// ADD and MUL of two tensors, with broadcasting. Each invocation computes one output word. With TABLE
+// every result is looked up: output = table[result + 128].
 //   ADD:
 //     see addition.glsl
 //   MULTIPLY:
@@ -25,7 +26,12 @@ layout(constant_id = 1) const uint kRounding = 0;
 
 layout(std430, binding = 0) readonly buffer Left { uint left_words[]; };
 layout(std430, binding = 1) readonly buffer Right { uint right_words[]; };
+#ifdef TABLE
+layout(std430, binding = 2) readonly buffer Table { int table[256]; };
+layout(std430, binding = 3) writeonly buffer Output { uint output_words[]; };
+#else
 layout(std430, binding = 2) writeonly buffer Output { uint output_words[]; };
+#endif
 
 layout(push_constant) uniform Shape {
   uint words;             // invocations: output rows * output_row_words
@@ -64,7 +70,7 @@ layout(push_constant) uniform Shape {
 #endif
 };
 
-int combine(int left, int right) {
+int compute(int left, int right) {
 #ifdef ADD
   Addition addition =
       Addition(left_zero_point, right_zero_point, left_shift,
@@ -77,6 +83,14 @@ int combine(int left, int right) {
   int accumulator = (left - left_zero_point) * (right - right_zero_point);
   return requantize(accumulator, output_multiplier, output_shift, kRounding, output_zero_point,
                     activation_min, activation_max);
+#endif
+}
+
+int combine(int left, int right) {
+#ifdef TABLE
+  return table[compute(left, right) + 128];
+#else
+  return compute(left, right);
 #endif
 }
 

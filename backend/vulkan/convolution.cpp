@@ -1,6 +1,5 @@
 // CONV_2D and FULLY_CONNECTED: which variant computes a shape, and how its weights are packed.
 #include <algorithm>
-#include <cstring>
 
 #include "backend/vulkan/convolution_cooperative_matrix.h"
 #include "backend/vulkan/convolution_gemv.h"
@@ -150,9 +149,9 @@ bool form_fits(const PlanContext& context, const LoweredConvolution& op, const K
     return false;
   }
   if (reads_texels(kernel.form)) {
-    const int64_t input_texels = context.layout(op.input).bytes() / steps.unit_bytes;
-    const int64_t weights_texels = steps.weights_bytes(op.groups) / kUnitBytes;
-    if (std::max(input_texels, weights_texels) > capabilities.max_texel_buffer_elements) {
+    const int64_t channels = int64_t{op.groups} * steps.group_blocks * steps.tile_channels;
+    if (!fits_texel_buffers(capabilities, context.layout(op.input).bytes() / steps.unit_bytes,
+                            steps.weights_bytes(op.groups), channels * kUnitBytes)) {
       return false;
     }
   }
@@ -205,25 +204,6 @@ Binding::View input_view_of(const Kernel& kernel) {
                                            : Binding::View::kTexelUnits;
 }
 
-// The uvec4 of load_addition() and look_up(), up to the last one that is used.
-void append_epilogue(const Epilogue& epilogue, std::vector<int32_t>& parameters) {
-  if (epilogue.is_empty()) {
-    return;
-  }
-  const Addition& addition = epilogue.addition;
-  const std::array words{
-      addition.left_zero_point,   addition.right_zero_point, addition.left_shift,
-      addition.output_zero_point, addition.left.multiplier,  addition.left.shift,
-      addition.right.multiplier,  addition.right.shift,      addition.sum.multiplier,
-      addition.sum.shift,         addition.activation_min,   addition.activation_max};
-  parameters.insert(parameters.end(), words.begin(), words.end());
-  if (epilogue.table) {
-    std::array<int32_t, 64> entries{};
-    std::memcpy(entries.data(), epilogue.table->data(), epilogue.table->size());
-    parameters.insert(parameters.end(), entries.begin(), entries.end());
-  }
-}
-
 Result<KernelPlan> plan_fast(const PlanContext& context, const LoweredConvolution& op,
                              const Kernel& kernel) {
   const Steps steps = steps_of(op, kernel);
@@ -237,9 +217,10 @@ Result<KernelPlan> plan_fast(const PlanContext& context, const LoweredConvolutio
   Dispatch dispatch;
   dispatch.shader = kernel.name();
   const WeightSums sums = sum_weights(op);
-  dispatch.specialization = {
+  dispatch.specialization = specialization_of(
+      context,
       end_constant(op.output_stage, accumulator_bounds(op.bias, op.input_zero_point, sums)),
-      has_asymmetric_weights(op) ? 1u : 0u};
+      {has_asymmetric_weights(op) ? 1u : 0u});
   const graph::Window2d& window = op.window;
   const int32_t channel_blocks = steps.group_blocks * op.groups;
   dispatch.push_constants = push_constants(
@@ -256,19 +237,10 @@ Result<KernelPlan> plan_fast(const PlanContext& context, const LoweredConvolutio
       division_multiplier(static_cast<uint32_t>(op.output_extent.height)));
   const int32_t domain = packs_products(kernel.form) ? 0 : kUnsignedDomain;
   const std::vector<int8_t> weights = pack_weights(op, steps, domain);
-  std::vector<int32_t> parameters =
-      channel_parameters(op, bias_in_domain(op.folded_bias, sums, domain), domain,
-                         static_cast<size_t>(steps.tile_channels));
-  const Epilogue epilogue = context.epilogue != nullptr ? *context.epilogue : Epilogue{};
-  dispatch.specialization.push_back(epilogue.addition.arithmetic);
-  dispatch.specialization.push_back(epilogue.addition.end);
-  dispatch.specialization.push_back(epilogue.table ? 1 : 0);
-  append_epilogue(epilogue, parameters);
-  bind_operands(op.input, input_view_of(kernel), std::span<const int8_t>(weights),
-                std::span<const int32_t>(parameters), op.output, plan, dispatch);
-  dispatch.inputs.push_back(epilogue.adds() ? tensor_binding(epilogue.right)
-                                            : dispatch.inputs.back());
-  dispatch.inputs.back().view = Binding::View::kTexelWords;
+  bind_operands(context, op.input, input_view_of(kernel), std::span<const int8_t>(weights),
+                channel_parameters(op, bias_in_domain(op.folded_bias, sums, domain), domain,
+                                   static_cast<size_t>(steps.tile_channels)),
+                op.output, plan, dispatch);
   const uint64_t tiles =
       divide_up(uint64_t{positions_of(op)}, static_cast<uint64_t>(kernel.tile_positions()));
   return with_dispatch(context, tiles * static_cast<uint64_t>(channel_blocks), std::move(dispatch),
@@ -280,7 +252,7 @@ Result<KernelPlan> plan_direct(const PlanContext& context, const LoweredConvolut
   KernelPlan plan;
   Dispatch dispatch;
   dispatch.shader = shader_name(Variant::kDirect);
-  dispatch.specialization = {end_constant(op.output_stage)};
+  dispatch.specialization = specialization_of(context, end_constant(op.output_stage));
   const graph::Window2d& window = op.window;
   dispatch.push_constants = push_constants(
       positions_of(op), op.output_extent.channels, op.output_extent.channels / op.groups,
@@ -292,9 +264,8 @@ Result<KernelPlan> plan_direct(const PlanContext& context, const LoweredConvolut
       op.output_stage.activation_min, op.output_stage.activation_max);
   std::vector<int8_t> weights = op.weights;
   weights.resize(divide_up(weights.size(), size_t{kWordBytes}) * kWordBytes);
-  const std::vector<int32_t> parameters = channel_parameters(op, op.bias, 0, kWordBytes);
-  bind_operands(op.input, Binding::View::kStorage, std::span<const int8_t>(weights),
-                std::span<const int32_t>(parameters), op.output, plan, dispatch);
+  bind_operands(context, op.input, Binding::View::kStorage, std::span<const int8_t>(weights),
+                channel_parameters(op, op.bias, 0, kWordBytes), op.output, plan, dispatch);
   return with_dispatch(context, uint64_t{positions_of(op)} * row_words(output), std::move(dispatch),
                        std::move(plan));
 }
@@ -333,8 +304,7 @@ std::vector<Alternative> alternatives_for(const PlanContext& context,
                                   return is_direct ? plan_direct(context, op)
                                                    : plan_fast(context, op, kernel);
                                 },
-                            .loop_iterations = loop_iterations(op, kernel),
-                            .takes_epilogue = !is_direct});
+                            .loop_iterations = loop_iterations(op, kernel)});
   }
   const auto add = [&](const std::vector<Alternative>& others, bool preferred) {
     alternatives.insert(preferred ? alternatives.begin() : alternatives.end(), others.begin(),
@@ -360,24 +330,6 @@ Result<KernelPlan> plan_convolution(const PlanContext& context, const LoweredCon
     return tl::unexpected(addressable.error());
   }
   return plan_one_of(context, alternatives_for(context, *addressable));
-}
-
-bool convolution_takes_epilogue(const PlanContext& context, const LoweredConvolution& op,
-                                const Epilogue& epilogue) {
-  if (op.output_stage.stores_accumulators) {
-    return false;
-  }
-  if (epilogue.adds() && context.layout(epilogue.right).bytes() / kWordBytes >
-                             context.capabilities.max_texel_buffer_elements) {
-    return false;
-  }
-  const Result<LoweredConvolution> addressable = unflatten(op, context.layout(op.input));
-  if (!addressable) {
-    return false;
-  }
-  const std::vector<Alternative> alternatives = alternatives_for(context, *addressable);
-  const Alternative* chosen = choose(context, alternatives);
-  return chosen != nullptr && chosen->takes_epilogue;
 }
 
 std::vector<std::string> convolution_kernels(const PlanContext& context,

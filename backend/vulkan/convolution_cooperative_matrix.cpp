@@ -219,21 +219,14 @@ KernelPlan plan(const PlanContext& context, const LoweredConvolution& op,
   KernelPlan plan;
   Dispatch dispatch;
   dispatch.shader = shader_name(extents.source);
-  dispatch.specialization = {
-      tile.invocations(),
+  dispatch.specialization = specialization_of(
+      context,
       end_constant(op.output_stage,
                    accumulator_bounds(op.bias, op.input_zero_point, sum_weights(op))),
-      has_asymmetric_weights(op) ? 1u : 0u,
-      tile.shape.rows,
-      tile.shape.columns,
-      tile.shape.depth,
-      tile.subgroup_size,
-      tile.subgroup_rows,
-      tile.subgroup_columns,
-      tile.row_matrices,
-      tile.column_matrices,
-      tile.step_units,
-      tile.buffers};
+      {has_asymmetric_weights(op) ? 1u : 0u, tile.shape.rows, tile.shape.columns, tile.shape.depth,
+       tile.subgroup_size, tile.subgroup_rows, tile.subgroup_columns, tile.row_matrices,
+       tile.column_matrices, tile.step_units, tile.buffers});
+  dispatch.specialization.insert(dispatch.specialization.begin(), tile.invocations());
   if (capabilities.min_subgroup_size != capabilities.max_subgroup_size) {
     dispatch.subgroup_size = tile.subgroup_size;
   }
@@ -246,9 +239,9 @@ KernelPlan plan(const PlanContext& context, const LoweredConvolution& op,
       window.padding_top, window.padding_left, replicate(op.input_zero_point),
       op.output_stage.zero_point, op.output_stage.activation_min, op.output_stage.activation_max);
   const std::vector<int8_t> weights = pack_weights(op, extents, tile);
-  const std::vector<int32_t> parameters = channel_parameters(op, op.folded_bias, 0, tile.columns());
-  bind_operands(op.input, Binding::View::kStorage, std::span<const int8_t>(weights),
-                std::span<const int32_t>(parameters), op.output, plan, dispatch);
+  bind_operands(context, op.input, Binding::View::kStorage, std::span<const int8_t>(weights),
+                channel_parameters(op, op.folded_bias, 0, tile.columns()), op.output, plan,
+                dispatch);
   const auto [workgroup_columns, workgroup_rows] = workgroups_of(extents, capabilities);
   dispatch.workgroups = {static_cast<uint32_t>(workgroup_columns),
                          static_cast<uint32_t>(workgroup_rows), 1};

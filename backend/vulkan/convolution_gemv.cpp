@@ -45,18 +45,19 @@ Result<KernelPlan> plan(const PlanContext& context, const LoweredConvolution& op
   Dispatch dispatch;
   dispatch.shader = uses_integer_dot_product ? "convolution_gemv_int_dot" : "convolution_gemv";
   const WeightSums sums = sum_weights(op);
-  dispatch.specialization = {
+  dispatch.specialization = specialization_of(
+      context,
       end_constant(op.output_stage, accumulator_bounds(op.bias, op.input_zero_point, sums)),
-      has_asymmetric_weights(op) ? 1u : 0u};
+      {has_asymmetric_weights(op) ? 1u : 0u});
   dispatch.push_constants = push_constants(
       steps.group_blocks, op.input_extent.channels, steps.count, op.output_stage.zero_point,
       op.output_stage.activation_min, op.output_stage.activation_max);
   const int32_t domain = uses_integer_dot_product ? 0 : kUnsignedDomain;
   const std::vector<int8_t> weights = pack_weights(op, steps, domain);
-  const std::vector<int32_t> parameters =
-      channel_parameters(op, bias_in_domain(op.folded_bias, sums, domain), domain, kTileChannels);
-  bind_operands(op.input, Binding::View::kStorage, std::span<const int8_t>(weights),
-                std::span<const int32_t>(parameters), op.output, plan, dispatch);
+  bind_operands(
+      context, op.input, Binding::View::kStorage, std::span<const int8_t>(weights),
+      channel_parameters(op, bias_in_domain(op.folded_bias, sums, domain), domain, kTileChannels),
+      op.output, plan, dispatch);
   const uint64_t workgroups =
       static_cast<uint64_t>(divide_up(steps.group_blocks, kWorkgroupBlocks));
   return with_dispatch(context, workgroups * kInvocations, std::move(dispatch), std::move(plan));

@@ -56,8 +56,10 @@ bool fits(const PlanContext& context, const LoweredConvolution& op, const Tile& 
       op.output_extent.channels <= kWordBytes) {
     return false;
   }
-  const int64_t pixels = context.layout(op.input).bytes() / kWordBytes;
-  return !tile.reads_texels || pixels <= context.capabilities.max_texel_buffer_elements;
+  return !tile.reads_texels ||
+         fits_texel_buffers(context.capabilities, context.layout(op.input).bytes() / kWordBytes,
+                            weights_bytes(op),
+                            int64_t{channel_blocks_of(op)} * kTileChannels * kUnitBytes);
 }
 
 Result<KernelPlan> plan(const PlanContext& context, const LoweredConvolution& op,
@@ -72,9 +74,10 @@ Result<KernelPlan> plan(const PlanContext& context, const LoweredConvolution& op
   Dispatch dispatch;
   dispatch.shader = tile.shader;
   const WeightSums sums = sum_weights(op);
-  dispatch.specialization = {
+  dispatch.specialization = specialization_of(
+      context,
       end_constant(op.output_stage, accumulator_bounds(op.bias, op.input_zero_point, sums)),
-      static_cast<uint32_t>(op.input_extent.channels)};
+      {static_cast<uint32_t>(op.input_extent.channels)});
   const graph::Window2d& window = op.window;
   dispatch.push_constants = push_constants(
       output_rows, column_tiles, channel_blocks, stride_words(context.layout(op.output)),
@@ -87,11 +90,12 @@ Result<KernelPlan> plan(const PlanContext& context, const LoweredConvolution& op
       division_multiplier(static_cast<uint32_t>(channel_blocks)),
       division_multiplier(static_cast<uint32_t>(op.output_extent.height)));
   const std::vector<int8_t> weights = pack_weights(op);
-  const std::vector<int32_t> parameters = channel_parameters(
-      op, bias_in_domain(op.folded_bias, sums, kUnsignedDomain), kUnsignedDomain, kTileChannels);
-  bind_operands(op.input, tile.reads_texels ? Binding::View::kTexelWords : Binding::View::kStorage,
-                std::span<const int8_t>(weights), std::span<const int32_t>(parameters), op.output,
-                plan, dispatch);
+  bind_operands(context, op.input,
+                tile.reads_texels ? Binding::View::kTexelWords : Binding::View::kStorage,
+                std::span<const int8_t>(weights),
+                channel_parameters(op, bias_in_domain(op.folded_bias, sums, kUnsignedDomain),
+                                   kUnsignedDomain, kTileChannels),
+                op.output, plan, dispatch);
   const uint64_t invocations = static_cast<uint64_t>(output_rows) *
                                static_cast<uint64_t>(column_tiles) *
                                static_cast<uint64_t>(channel_blocks);

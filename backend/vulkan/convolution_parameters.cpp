@@ -121,6 +121,22 @@ Status check_packed_weights(const Capabilities& capabilities, int64_t bytes) {
   return {};
 }
 
+std::vector<uint32_t> specialization_of(const PlanContext& context, uint32_t end,
+                                        std::initializer_list<uint32_t> own) {
+  std::vector<uint32_t> constants{end};
+  const auto of_epilogue = epilogue_constants(context.ends());
+  constants.insert(constants.end(), of_epilogue.begin(), of_epilogue.end());
+  constants.insert(constants.end(), own.begin(), own.end());
+  return constants;
+}
+
+bool fits_texel_buffers(const Capabilities& capabilities, int64_t input_texels,
+                        int64_t weights_bytes, int64_t parameters_bytes) {
+  return std::max({input_texels, weights_bytes / kUnitBytes,
+                   parameters_bytes / kUnitBytes + kMaximumEpilogueUnits}) <=
+         capabilities.max_texel_buffer_elements;
+}
+
 bool saturating_sums_are_exact(int64_t steps) {
   constexpr int64_t kMostTerms = (int64_t{1} << 31) >> 14;
   return steps * kUnitBytes < kMostTerms;

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <span>
 #include <vector>
 
@@ -63,21 +64,38 @@ Status check_packed_weights(const Capabilities& capabilities, int64_t bytes);
 // Whether OpSDotAccSat cannot saturate over so many steps of 16 products: |x * w| <= 2^14.
 bool saturating_sums_are_exact(int64_t steps);
 
-// Bindings 0 to 2 of convolution_operands.glsl and the output. An input that is a texel buffer has
-// weights and parameters beside it that are some, too.
+// Specialization constants from 1 on: `end`, a constant of end_constant(), then those of
+// epilogue.glsl and the kernel's own.
+std::vector<uint32_t> specialization_of(const PlanContext& context, uint32_t end,
+                                        std::initializer_list<uint32_t> own = {});
+
+// Bindings 0 to 2 of convolution_operands.glsl, the right operand of epilogue.glsl and the output.
+// An input that is a texel buffer has weights and parameters beside it that are some, too. The
+// epilogue's parameters are put behind `parameters`, which are whole uvec4.
 template <typename Weight>
-void bind_operands(int32_t input, Binding::View input_view, std::span<const Weight> weights,
-                   std::span<const int32_t> parameters, int32_t output, KernelPlan& plan,
-                   Dispatch& dispatch) {
+void bind_operands(const PlanContext& context, int32_t input, Binding::View input_view,
+                   std::span<const Weight> weights, std::vector<int32_t> parameters, int32_t output,
+                   KernelPlan& plan, Dispatch& dispatch) {
+  const Epilogue epilogue = context.ends();
+  const std::vector<int32_t> behind = epilogue_parameters(epilogue);
+  parameters.insert(parameters.end(), behind.begin(), behind.end());
   dispatch.inputs = {tensor_binding(input), add_constant(plan, weights),
-                     add_constant(plan, parameters)};
+                     add_constant(plan, std::span<const int32_t>(parameters))};
   if (input_view != Binding::View::kStorage) {
     dispatch.inputs[0].view = input_view;
     dispatch.inputs[1].view = Binding::View::kTexelUnits;
     dispatch.inputs[2].view = Binding::View::kTexelUnits;
   }
+  dispatch.inputs.push_back(epilogue.adds() ? tensor_binding(epilogue.right)
+                                            : dispatch.inputs.back());
+  dispatch.inputs.back().view = Binding::View::kTexelWords;
   dispatch.output = tensor_binding(output);
 }
+
+// Whether texel buffers can hold an input of `input_texels`, and so many bytes of weights and of
+// parameters, whatever the epilogue.
+bool fits_texel_buffers(const Capabilities& capabilities, int64_t input_texels,
+                        int64_t weights_bytes, int64_t parameters_bytes);
 
 bool has_asymmetric_weights(const graph::LoweredConvolution& op);
 

@@ -80,9 +80,10 @@ Result<KernelPlan> plan(const PlanContext& context, const LoweredConvolution& op
   Dispatch dispatch;
   dispatch.shader = shader_name(form);
   const WeightSums sums = sum_weights(op);
-  dispatch.specialization = {
+  dispatch.specialization = specialization_of(
+      context,
       end_constant(op.output_stage, accumulator_bounds(op.bias, op.input_zero_point, sums)),
-      has_asymmetric_weights(op) ? 1u : 0u};
+      {has_asymmetric_weights(op) ? 1u : 0u});
   const graph::Window2d& window = op.window;
   const int32_t channel_workgroups = channel_workgroups_of(op);
   const int32_t group_tiles = divide_up(op.output_extent.channels / op.groups, kTileChannels);
@@ -103,10 +104,10 @@ Result<KernelPlan> plan(const PlanContext& context, const LoweredConvolution& op
       multiplier(window.kernel_width));
   const int32_t domain = form == Form::kInteger ? kUnsignedDomain : 0;
   const std::vector<int8_t> weights = pack_weights(op, steps, domain);
-  const std::vector<int32_t> parameters = channel_parameters(
-      op, bias_in_domain(op.folded_bias, sums, domain), domain, kWorkgroupChannels);
-  bind_operands(op.input, Binding::View::kStorage, std::span<const int8_t>(weights),
-                std::span<const int32_t>(parameters), op.output, plan, dispatch);
+  bind_operands(context, op.input, Binding::View::kStorage, std::span<const int8_t>(weights),
+                channel_parameters(op, bias_in_domain(op.folded_bias, sums, domain), domain,
+                                   kWorkgroupChannels),
+                op.output, plan, dispatch);
   const uint64_t workgroups = divide_up(uint64_t{positions_of(op)}, uint64_t{kWorkgroupPositions}) *
                               static_cast<uint64_t>(channel_workgroups) *
                               static_cast<uint64_t>(op.groups);

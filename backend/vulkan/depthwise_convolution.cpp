@@ -124,13 +124,15 @@ Result<KernelPlan> plan_tiled(const PlanContext& context, const LoweredDepthwise
       division_multiplier(static_cast<uint32_t>(op.output_extent.height)));
   const std::vector<int16_t> weights = pack_weights(op, channel_units);
   const WeightSums sums = sum_weights(op);
-  dispatch.specialization = {
-      end_constant(op.output_stage, accumulator_bounds(op.bias, op.input_zero_point, sums))};
-  const std::vector<int32_t> parameters = pack_channel_parameters(
-      op, bias_in_domain(op.folded_bias, sums, kUnsignedDomain), channel_units);
-  bind_operands(op.input, tile.reads_texels ? Binding::View::kTexelUnits : Binding::View::kStorage,
-                std::span<const int16_t>(weights), std::span<const int32_t>(parameters), op.output,
-                plan, dispatch);
+  dispatch.specialization = specialization_of(
+      context,
+      end_constant(op.output_stage, accumulator_bounds(op.bias, op.input_zero_point, sums)));
+  bind_operands(context, op.input,
+                tile.reads_texels ? Binding::View::kTexelUnits : Binding::View::kStorage,
+                std::span<const int16_t>(weights),
+                pack_channel_parameters(op, bias_in_domain(op.folded_bias, sums, kUnsignedDomain),
+                                        channel_units),
+                op.output, plan, dispatch);
   const auto invocations = static_cast<uint64_t>(output_rows) *
                            static_cast<uint64_t>(column_tiles) *
                            static_cast<uint64_t>(channel_units);
@@ -138,10 +140,10 @@ Result<KernelPlan> plan_tiled(const PlanContext& context, const LoweredDepthwise
 }
 
 bool fits_texels(const PlanContext& context, const LoweredDepthwiseConvolution& op) {
-  const int64_t input_bytes = context.layout(op.input).bytes();
-  const int64_t weights_bytes = taps_of(op) * int64_t{2} * context.layout(op.output).channel_stride;
-  return std::max(input_bytes, weights_bytes) / kUnitBytes <=
-         context.capabilities.max_texel_buffer_elements;
+  const int64_t channels = context.layout(op.output).channel_stride;
+  return fits_texel_buffers(context.capabilities, context.layout(op.input).bytes() / kUnitBytes,
+                            taps_of(op) * channels * int64_t{sizeof(int16_t)},
+                            channels * 3 * int64_t{sizeof(int32_t)});
 }
 
 }  // namespace
@@ -162,8 +164,9 @@ Result<KernelPlan> plan_depthwise_convolution(const PlanContext& context,
   }
   for (const std::string& name : convolution_kernels(context, grouped_shape(op))) {
     alternatives.push_back({name, [&context, &op, name] {
-                              return plan_convolution({context.graph, context.capabilities, name},
-                                                      as_grouped_convolution(op));
+                              return plan_convolution(
+                                  {context.graph, context.capabilities, name, context.epilogue},
+                                  as_grouped_convolution(op));
                             }});
   }
   return plan_one_of(context, alternatives);

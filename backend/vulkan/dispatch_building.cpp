@@ -6,8 +6,7 @@ namespace lockstep::backend::vulkan {
 namespace {
 
 bool counts(const PlanContext& context, const Alternative& alternative) {
-  return carries_out(context.capabilities, alternative.loop_iterations) &&
-         (context.epilogue == nullptr || alternative.takes_epilogue);
+  return carries_out(context.capabilities, alternative.loop_iterations);
 }
 
 }  // namespace

@@ -81,7 +81,7 @@ Binding add_constant(KernelPlan& plan, std::span<const Element> contents) {
 
 inline Binding tensor_binding(int32_t tensor) { return {Binding::Kind::kTensor, tensor}; }
 
-// The table of copy_rows_table and copy_bytes_table: one word for each of the 256 entries.
+// The table of shaders compiled with TABLE: one word for each of the 256 entries.
 Binding add_table(KernelPlan& plan, std::span<const int8_t> table);
 
 // A way to compute an operator, and the name it is known by.
@@ -91,15 +91,13 @@ struct Alternative {
   // Of one invocation: an upper bound of the iterations of all its loops together. Loops that are
   // always short (over the lanes of a word, say) need not count.
   int64_t loop_iterations = 0;
-  bool takes_epilogue = false;  // `plan` looks at PlanContext::epilogue
 };
 
 // Whether the device carries out so many iterations; short loops have a share of their own.
 bool carries_out(const Capabilities& capabilities, int64_t loop_iterations);
 
 // Of `alternatives`, best first, the one that context.kernel names, or the first one where none has
-// that name. Those that loop too often for the device, or cannot have the epilogue, do not count;
-// null where none is left.
+// that name. Those that loop too often for the device do not count; null where none is left.
 const Alternative* choose(const PlanContext& context, std::span<const Alternative> alternatives);
 
 // The plan of the one that choose() chooses; kUnsupported where there is none.

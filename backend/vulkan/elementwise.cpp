@@ -48,7 +48,8 @@ struct Elementwise {
   int32_t output;
   const graph::BroadcastExtents& extents;
   std::vector<uint32_t> specialization;
-  std::vector<uint32_t> arithmetic;  // push constants
+  std::vector<uint32_t> arithmetic;         // push constants
+  std::optional<graph::ByteTable> table{};  // of the epilogue
 };
 
 void append(std::vector<uint32_t>& words, const std::vector<uint32_t>& more) {
@@ -56,17 +57,20 @@ void append(std::vector<uint32_t>& words, const std::vector<uint32_t>& more) {
 }
 
 Result<KernelPlan> plan_shader(const PlanContext& context, const Elementwise& op,
-                               std::string shader, const std::vector<uint32_t>& operands) {
+                               const std::string& shader, const std::vector<uint32_t>& operands) {
   const TensorLayout output = context.layout(op.output);
   const uint32_t words = static_cast<uint32_t>(output.rows) * row_words(output);
   KernelPlan plan;
   Dispatch dispatch;
-  dispatch.shader = std::move(shader);
+  dispatch.shader = shader + (op.table ? "_table" : "");
   dispatch.specialization = op.specialization;
   dispatch.push_constants = push_constants(words, row_words(output), stride_words(output));
   append(dispatch.push_constants, operands);
   append(dispatch.push_constants, op.arithmetic);
   dispatch.inputs = {tensor_binding(op.left), tensor_binding(op.right)};
+  if (op.table) {
+    dispatch.inputs.push_back(add_table(plan, *op.table));
+  }
   dispatch.output = tensor_binding(op.output);
   return with_dispatch(context, words, std::move(dispatch), std::move(plan));
 }
@@ -129,7 +133,8 @@ Result<KernelPlan> plan_add(const PlanContext& context, const graph::LoweredAdd&
                     addition.left_zero_point, addition.right_zero_point, addition.sum.multiplier,
                     addition.sum.shift, addition.output_zero_point, addition.activation_min,
                     addition.activation_max, addition.left_shift, addition.left.multiplier,
-                    addition.left.shift, addition.right.multiplier, addition.right.shift)});
+                    addition.left.shift, addition.right.multiplier, addition.right.shift),
+                .table = context.ends().table});
 }
 
 Result<KernelPlan> plan_mul(const PlanContext& context, const graph::LoweredMul& op) {

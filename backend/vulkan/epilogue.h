@@ -1,8 +1,10 @@
 // What a dispatch computes after its operator, in place of dispatches of their own: see fusion.h.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "backend/vulkan/addition.h"
 
@@ -19,5 +21,15 @@ struct Epilogue {
   bool adds() const { return addition.arithmetic != kNoAddition; }
   bool is_empty() const { return !adds() && !table; }
 };
+
+// What kernels that include epilogue.glsl are given for one; nothing of it costs anything where the
+// epilogue is empty.
+
+// Specialization constants 2 to 4.
+std::array<uint32_t, 3> epilogue_constants(const Epilogue& epilogue);
+
+// The uvec4 of load_epilogue() and look_up(), up to the last one that is used; at most so many.
+inline constexpr int64_t kMaximumEpilogueUnits = 3 + 16;
+std::vector<int32_t> epilogue_parameters(const Epilogue& epilogue);
 
 }  // namespace lockstep::backend::vulkan

@@ -1,6 +1,6 @@
 // Fused programs on every device, bit for bit against the reference and against themselves unfused:
-// every kernel that can end in an addition, every rounding, both orders of operands, channels that
-// end inside a word or a unit, zero points at both ends, values that tie.
+// every kernel with every end, every rounding, both orders of operands, channels that end inside a
+// word or a unit, zero points at both ends, values that tie.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -31,6 +31,7 @@ constexpr auto kCompileBudget = std::chrono::seconds(1);
 struct OpenedDevice {
   std::string name;
   std::shared_ptr<Device> device;
+  bool is_masked = false;
 };
 
 // Every device, as it is, as a small one, and as another kind of device that prefers other kernels.
@@ -44,13 +45,21 @@ const std::vector<OpenedDevice>& devices() {
         auto device = open_device(i, {.mask = mask, .cache_dir = ""});
         EXPECT_TRUE(device) << device.error().message;
         if (device) {
-          result.push_back({listed[i].name + ", mask '" + mask + "'", std::move(*device)});
+          result.push_back(
+              {listed[i].name + ", mask '" + mask + "'", std::move(*device), *mask != '\0'});
         }
       }
     }
     return result;
   }();
   return opened;
+}
+
+std::string capability(const Device& device, std::string_view name) {
+  const auto& capabilities = device.description().capabilities;
+  const auto found =
+      std::ranges::find(capabilities, name, &std::pair<std::string, std::string>::first);
+  return found != capabilities.end() ? found->second : "";
 }
 
 struct WindowCase {
@@ -162,9 +171,9 @@ class Chains {
   void output(int32_t tensor) { graph.outputs.push_back(tensor); }
   Shape shape_of(int32_t index) const { return graph.tensors[static_cast<size_t>(index)].shape; }
 
-  // `fused_away`: how many operators have no dispatch of their own when nothing else is asked of a
-  // device, unless it prefers kernels that nothing is fused into. Compares the device's choice of
-  // kernels and every other kernel, between guards, and with memory shared.
+  // `fused_away`: how many operators have no dispatch of their own, whatever kernels compute the
+  // others. Compares the device's choice of kernels and every other kernel, between guards, and
+  // with memory shared.
   void expect_equal_to_reference(size_t fused_away) {
     for (const OpenedDevice& opened : devices()) {
       SCOPED_TRACE(opened.name);
@@ -183,18 +192,61 @@ class Chains {
         compiling += std::chrono::steady_clock::now() - start;
         ASSERT_TRUE(guarded) << guarded.error().message;
         ASSERT_TRUE(shared) << shared.error().message;
+        EXPECT_EQ(fused_in(**guarded), fused_away);
         if (is_first) {
           const auto unfused = opened.device->compile(graph, {.fuse = false});
           ASSERT_TRUE(unfused) << unfused.error().message;
           EXPECT_EQ(fused_in(**unfused), 0u);
-          if (every_convolution_may_go_on(**unfused)) {
-            EXPECT_EQ(fused_in(**guarded), fused_away);
-          }
           expect_equal_runs({unfused->get(), guarded->get(), shared->get()});
         } else {
           expect_equal_runs({guarded->get(), shared->get()});
         }
         is_first = false;
+      }
+    }
+  }
+
+  // Forces every kernel of the first operator that is not yet in `done`, and expects that
+  // dispatches of that kernel compute everything.
+  void expect_every_kernel_goes_on(const OpenedDevice& opened, std::set<std::string>& done) {
+    SCOPED_TRACE(opened.name);
+    const auto kernels = opened.device->kernels(graph, graph.operators.front());
+    ASSERT_TRUE(kernels) << kernels.error().message;
+    for (const std::string& kernel : *kernels) {
+      if (!done.insert(kernel).second) {
+        continue;
+      }
+      SCOPED_TRACE("kernel '" + kernel + "'");
+      const auto program =
+          opened.device->compile(graph, {.kernel = kernel, .guard_memory = true, .fill = 0x5a});
+      ASSERT_TRUE(program) << program.error().message;
+      for (const OperatorPlacement& placement : (*program)->placements()) {
+        EXPECT_THAT(placement.variant,
+                    ::testing::AnyOf(kernel, ::testing::StartsWith("fused into ")));
+      }
+      expect_equal_runs({program->get()});
+    }
+  }
+
+  // With random inputs, then with the smallest and largest.
+  void expect_equal_runs(const std::vector<Program*>& programs) {
+    auto interpreter = host_ref::Interpreter::create(graph);
+    ASSERT_TRUE(interpreter) << interpreter.error().message;
+    for (const bool extremes : {false, true}) {
+      std::vector<Bytes> inputs;
+      for (size_t i = 0; i < graph.inputs.size(); ++i) {
+        const std::vector<int8_t> random = values(elements(graph.inputs[i]));
+        const auto bytes = std::as_bytes(std::span(random));
+        inputs.emplace_back(bytes.begin(), bytes.end());
+        for (std::byte& value : inputs.back()) {
+          value = extremes ? std::byte{pick<unsigned char>({0x80, 0x7f})} : value;
+        }
+        ASSERT_TRUE(interpreter->set_input(i, inputs[i]));
+      }
+      ASSERT_TRUE(interpreter->run());
+      for (size_t i = 0; i < programs.size(); ++i) {
+        SCOPED_TRACE(fmt::format("program {}", i));
+        expect_equal_run(*programs[i], inputs, *interpreter);
       }
     }
   }
@@ -245,9 +297,13 @@ class Chains {
     op.output_stage.zero_point = zero_point();
     op.output_stage.activation_min = pick({-128, -128, -90});
     op.output_stage.activation_max = pick({127, 127, 100});
+    // As rows of channels; a right operand of one row repeats it.
     const int32_t elements = static_cast<int32_t>(graph::element_count(shape_of(left)).value());
-    op.extents = {
-        .output = {1, 1, 1, elements}, .left_strides = {0, 0, 0, 1}, .right_strides = {0, 0, 0, 1}};
+    const int32_t channels = shape_of(left).back();
+    const bool repeats = shape_of(right) != shape_of(left);
+    op.extents = {.output = {1, 1, elements / channels, channels},
+                  .left_strides = {0, 0, channels, 1},
+                  .right_strides = {0, 0, repeats ? 0 : channels, 1}};
     return op;
   }
   int32_t tensor(Shape shape) {
@@ -287,42 +343,6 @@ class Chains {
     }));
   }
 
-  // Whether only kernels compute CONV_2D that can have an end: variants of convolution.comp.
-  bool every_convolution_may_go_on(const Program& program) const {
-    const std::vector<OperatorPlacement> placements = program.placements();
-    for (size_t i = 0; i < placements.size(); ++i) {
-      const std::string& kernel = placements[i].variant;
-      const bool is_other = std::ranges::any_of(
-          std::array{"image", "staged", "gemv", "matrix", "direct"},
-          [&](const char* other) { return kernel.find(other) != std::string::npos; });
-      if (graph.operators[i].name == "CONV_2D" && is_other) {
-        return false;
-      }
-    }
-    return true;
-  }
-
-  void expect_equal_runs(const std::vector<Program*>& programs) {
-    auto interpreter = host_ref::Interpreter::create(graph);
-    ASSERT_TRUE(interpreter) << interpreter.error().message;
-    for (const bool extremes : {false, true}) {
-      std::vector<Bytes> inputs;
-      for (size_t i = 0; i < graph.inputs.size(); ++i) {
-        const std::vector<int8_t> random = values(elements(graph.inputs[i]));
-        const auto bytes = std::as_bytes(std::span(random));
-        inputs.emplace_back(bytes.begin(), bytes.end());
-        for (std::byte& value : inputs.back()) {
-          value = extremes ? std::byte{pick<unsigned char>({0x80, 0x7f})} : value;
-        }
-        ASSERT_TRUE(interpreter->set_input(i, inputs[i]));
-      }
-      ASSERT_TRUE(interpreter->run());
-      for (size_t i = 0; i < programs.size(); ++i) {
-        SCOPED_TRACE(fmt::format("program {}", i));
-        expect_equal_run(*programs[i], inputs, *interpreter);
-      }
-    }
-  }
   void expect_equal_run(Program& program, const std::vector<Bytes>& inputs,
                         const host_ref::Interpreter& interpreter) {
     std::vector<Bytes> outputs;
@@ -359,22 +379,157 @@ class FusedPrograms : public ::testing::Test {
 
   // The sum of a convolution and an input of its own, in both orders.
   size_t add_sums(const WindowCase& c, Rounding rounding) {
-    const int32_t input =
-        chains_.input({c.input.batch, c.input.height, c.input.width, c.input.channels});
+    const int32_t input = image(chains_, c);
     for (const bool is_left : {true, false}) {
-      const int32_t features = chains_.convolution(input, c, rounding);
-      const int32_t other = chains_.input(chains_.shape_of(features));
-      const int32_t left = is_left ? features : other;
-      const int32_t right = is_left ? other : features;
-      chains_.output(rounding == Rounding::kFloat32TiesEven
-                         ? chains_.shared_shift_sum(left, right)
-                         : chains_.sum(left, right, rounding, chains_.pick({false, false, true})));
+      chains_.output(sum_with_input(chains_, chains_.convolution(input, c, rounding), is_left,
+                                    rounding, chains_.pick({false, false, true})));
     }
     return 2;
   }
 
+  static int32_t image(Chains& chains, const WindowCase& c) {
+    return chains.input({c.input.batch, c.input.height, c.input.width, c.input.channels});
+  }
+  static int32_t sum_with_input(Chains& chains, int32_t features, bool is_left, Rounding rounding,
+                                bool wide = false) {
+    const int32_t other = chains.input(chains.shape_of(features));
+    const int32_t left = is_left ? features : other;
+    const int32_t right = is_left ? other : features;
+    return rounding == Rounding::kFloat32TiesEven ? chains.shared_shift_sum(left, right)
+                                                  : chains.sum(left, right, rounding, wide);
+  }
+
   Chains chains_;
 };
+
+// Shapes that between them have every kernel of convolutions; tiles, groups and workgroups of which
+// there are several, and that end outside.
+struct EndingCase {
+  WindowCase window;
+  bool is_depthwise = false;
+  Rounding rounding = Rounding::kDoubleTiesUp;
+};
+std::vector<EndingCase> ending_cases() {
+  constexpr Window2d k3x3{
+      .kernel_height = 3, .kernel_width = 3, .padding_top = 1, .padding_left = 1};
+  Window2d stride_2 = k3x3;
+  stride_2.stride_height = stride_2.stride_width = 2;
+  return {
+      {.window = {.input = {1, 3, 4, 6}, .output_channels = 10, .window = k3x3, .groups = 2}},
+      {.window = {.input = {2, 4, 5, 64}, .output_channels = 128, .window = k3x3, .groups = 2}},
+      {.window = {.input = {1, 1, 1, 300}, .output_channels = 27},
+       .rounding = Rounding::kDoubleTiesAway},
+      {.window = {.input = {2, 3, 5, 20}, .output_channels = 19}, .rounding = Rounding::kSingle},
+      {.window = {.input = {2, 5, 7, 3}, .output_channels = 13, .window = k3x3},
+       .rounding = Rounding::kFloat32TiesEven},
+      {.window = {.input = {1, 5, 4, 37}, .output_channels = 75, .window = k3x3}},
+      {.window = {.input = {2, 3, 6, 21}, .window = k3x3},
+       .is_depthwise = true,
+       .rounding = Rounding::kSingle},
+      {.window =
+           {.input = {2, 6, 9, 35}, .window = stride_2, .output_height = 3, .output_width = 5},
+       .is_depthwise = true,
+       .rounding = Rounding::kFloat32TiesEven}};
+}
+
+TEST_F(FusedPrograms, EveryKernelOfConvolutionsEndsInSumsAndTables) {
+  for (const OpenedDevice& opened : devices()) {
+    if (opened.is_masked) {
+      continue;  // it has no others
+    }
+    std::set<std::string> done;
+    for (const auto& [window, is_depthwise, rounding] : ending_cases()) {
+      Chains chains;
+      const int32_t input = image(chains, window);
+      for (const bool is_left : {true, false}) {
+        const int32_t features = is_depthwise ? chains.depthwise(input, window, rounding)
+                                              : chains.convolution(input, window, rounding);
+        const int32_t sum = sum_with_input(chains, features, is_left, rounding);
+        chains.output(chains.table(sum, is_left ? DataType::kInt8 : DataType::kUint8));
+      }
+      chains.expect_every_kernel_goes_on(opened, done);
+    }
+    EXPECT_THAT(
+        done,
+        ::testing::IsSupersetOf(
+            {"convolution", "convolution_direct", "convolution_gemv", "convolution_image",
+             "convolution_image_texel", "convolution_pointwise", "convolution_row",
+             "convolution_staged", "convolution_words", "depthwise_convolution",
+             "depthwise_convolution_texel_wide", "depthwise_convolution_texel_width_3_stride_1",
+             "depthwise_convolution_texel_width_3_stride_2", "depthwise_convolution_wide"}))
+        << opened.name;
+  }
+}
+
+TEST_F(FusedPrograms, DepthwiseConvolutionsEndInSumsOfEveryRoundingOrInTables) {
+  constexpr Window2d k3x3{
+      .kernel_height = 3, .kernel_width = 3, .padding_top = 1, .padding_left = 1};
+  size_t fused_away = 0;
+  for (const int32_t channels : {3, 33}) {
+    const WindowCase c{.input = {2, 4, 5, channels}, .window = k3x3};
+    for (const Rounding rounding : numerics::kAllRoundings) {
+      const int32_t features = chains_.depthwise(image(chains_, c), c, rounding);
+      chains_.output(sum_with_input(chains_, features, channels == 3, rounding));
+    }
+    const int32_t features = chains_.depthwise(image(chains_, c), c, Rounding::kSingle);
+    chains_.output(chains_.pool(chains_.table(features, DataType::kUint8)));
+    fused_away += numerics::kAllRoundings.size() + 1;
+  }
+  chains_.expect_equal_to_reference(fused_away);
+}
+
+TEST_F(FusedPrograms, AdditionsThatNoConvolutionTakesEndInTables) {
+  size_t fused_away = 0;
+  for (const Rounding rounding : numerics::kAllRoundings) {
+    for (const int32_t channels : {1, 3, 5, 16, 33}) {
+      for (const bool is_row : {false, true}) {
+        const int32_t left = chains_.input({2, 3, 2, channels});
+        const int32_t right =
+            chains_.input(is_row ? Shape{1, 1, 1, channels} : chains_.shape_of(left));
+        const int32_t sum = rounding == Rounding::kFloat32TiesEven
+                                ? chains_.shared_shift_sum(left, right)
+                                : chains_.sum(left, right, rounding, channels == 5);
+        chains_.output(chains_.table(sum, is_row ? DataType::kUint8 : DataType::kInt8));
+        ++fused_away;
+      }
+    }
+  }
+  chains_.expect_equal_to_reference(fused_away);
+}
+
+// A convolution's table comes first, and its sum is another dispatch, which has the second table.
+TEST_F(FusedPrograms, EveryDispatchHasOneTable) {
+  const WindowCase c{.input = {2, 3, 4, 9}, .output_channels = 9};
+  const int32_t input = image(chains_, c);
+  const int32_t features = chains_.table(
+      chains_.table(chains_.convolution(input, c, Rounding::kSingle), DataType::kInt8),
+      DataType::kInt8);
+  const int32_t sum = chains_.sum(features, input, Rounding::kSingle);
+  chains_.output(chains_.pool(chains_.table(sum, DataType::kInt8)));
+  chains_.expect_equal_to_reference(2);
+}
+
+// What no texel buffer holds is added by itself, and the convolution still has tables.
+TEST_F(FusedPrograms, SumsBeyondTexelBuffersStay) {
+  constexpr int64_t kWords = 130 * 130 * 4;
+  const WindowCase c{.input = {1, 130, 130, 7}, .output_channels = 16};
+  const int32_t input = image(chains_, c);
+  chains_.output(sum_with_input(chains_, chains_.convolution(input, c, Rounding::kSingle), true,
+                                Rounding::kSingle));
+  const int32_t features = chains_.convolution(input, c, Rounding::kSingle);
+  chains_.output(chains_.pool(chains_.table(features, DataType::kInt8)));
+  size_t refused = 0;
+  for (const OpenedDevice& opened : devices()) {
+    SCOPED_TRACE(opened.name);
+    const bool fits = std::stoll(capability(*opened.device, "texel buffer elements")) >= kWords;
+    const auto program = opened.device->compile(chains_.graph);
+    ASSERT_TRUE(program) << program.error().message;
+    EXPECT_EQ((*program)->statistics().dispatches, fits ? 3 : 4);
+    refused += fits ? 0 : 1;
+    chains_.expect_equal_runs({program->get()});
+  }
+  EXPECT_GT(refused, 0u) << "a mask hides larger ones";
+}
 
 TEST_F(FusedPrograms, PointwiseConvolutionsAndRowsEndInAdditionsOfEveryRounding) {
   size_t fused_away = 0;
@@ -497,10 +652,7 @@ TEST_F(FusedPrograms, TablesOfLargeTensorsAreLookedUpByTheFasterOne) {
   for (const OpenedDevice& opened : devices()) {
     const auto program = opened.device->compile(chains_.graph);
     ASSERT_TRUE(program) << program.error().message;
-    const auto& capabilities = opened.device->description().capabilities;
-    const bool is_processor =
-        std::ranges::find(capabilities, std::pair<std::string, std::string>(
-                                            "device class", "cpu-like")) != capabilities.end();
+    const bool is_processor = capability(*opened.device, "device class") == "cpu-like";
     EXPECT_EQ((*program)->statistics().dispatches, is_processor ? 1 : 3) << opened.name;
   }
 }

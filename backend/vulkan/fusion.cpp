@@ -49,10 +49,12 @@ std::optional<WindowedInput> windowed_input(LoweredOperator& op) {
 }
 
 // The output of an operator that may have an epilogue; null for others.
-int32_t* output_of(LoweredOperator& op) {
-  auto* convolution = std::get_if<LoweredConvolution>(&op.operation);
-  return convolution != nullptr ? &convolution->output : nullptr;
-}
+struct EpilogueOutput {
+  int32_t* operator()(LoweredConvolution& op) const { return &op.output; }
+  int32_t* operator()(LoweredDepthwiseConvolution& op) const { return &op.output; }
+  int32_t* operator()(LoweredAdd& op) const { return &op.output; }
+  int32_t* operator()(auto&) const { return nullptr; }
+};
 
 bool changes_nothing(const graph::ByteTable& table) {
   for (int32_t value = -128; value <= 127; ++value) {
@@ -259,12 +261,12 @@ class Fuser {
     return move_into(index, producer, is_left ? add.left : add.right, add.output, epilogue);
   }
 
-  // Operator `index`, which reads `between`, into the convolution that makes it, which moves to the
-  // operator's place. False where the device does not take that.
+  // Operator `index`, which reads `between`, into the operator that makes it, which moves to its
+  // place. False where the device does not take that.
   bool move_into(size_t index, size_t producer, int32_t between, int32_t result,
                  const Epilogue& epilogue) {
     Node& made = *nodes_[producer];
-    int32_t* const output = output_of(made.op);
+    int32_t* const output = std::visit(EpilogueOutput{}, made.op.operation);
     if (output == nullptr ||
         !(epilogue.is_empty() || rules_.takes_epilogue(graph_, made.op, epilogue))) {
       return false;
@@ -286,7 +288,7 @@ class Fuser {
     return true;
   }
 
-  // ---- Tables behind convolutions ---------------------------------------------------------------
+  // ---- Tables behind operators ------------------------------------------------------------------
 
   void fuse_tables(bool (*is_meant)(const LoweredTable& op)) {
     for (size_t i = 0; i < nodes_.size(); ++i) {

@@ -6,11 +6,11 @@
 //   PAD of height and width by the consumers' input zero point becomes part of the windows of
 //   convolutions, where all its consumers are convolutions.
 //
-//   ADD of two tensors of one shape becomes the end of the convolution that makes one of them, the
-//   later one where two do.
+//   ADD of two tensors of one shape becomes the end of the convolution, of either kind, that makes
+//   one of them, the later one where two do.
 //
 //   A table operator (QUANTIZE from 8 bits to 8 bits, LOGISTIC, ...) becomes the end of the
-//   convolution whose result or sum it reads. One that changes nothing but the type of the host's
+//   convolution or ADD whose result it reads. One that changes nothing but the type of the host's
 //   bytes only renames it.
 //
 //   A table operator that is the only reader of an

@@ -17,6 +17,10 @@ using ::testing::IsEmpty;
 
 constexpr int8_t kZeroPoint = -7;
 
+bool takes_all(const LoweredGraph&, const graph::LoweredOperator& op, const Epilogue& epilogue) {
+  return !epilogue.adds() || !std::holds_alternative<graph::LoweredAdd>(op.operation);
+}
+
 // Operators one by one; tensors are made by whoever writes them.
 class Network {
  public:
@@ -98,10 +102,9 @@ class Network {
   // By value: tensors move when one is added.
   Shape shape_of(int32_t tensor) const { return graph.tensors[static_cast<size_t>(tensor)].shape; }
 
-  // Convolutions have epilogues unless they are said not to.
-  FusedGraph fused(
-      const TakesEpilogue& takes = [](auto&, auto&, auto&) { return true; },
-      int64_t max_host_table_bytes = 1 << 20) const {
+  // ADD has tables only, convolutions every epilogue, unless they are said not to.
+  FusedGraph fused(const TakesEpilogue& takes = takes_all,
+                   int64_t max_host_table_bytes = 1 << 20) const {
     return fuse(graph, {takes, max_host_table_bytes});
   }
 
@@ -206,15 +209,16 @@ TEST(Fusion, PaddingStaysWhereSomebodyNeedsIt) {
 }
 
 TEST(Fusion, AdditionBecomesTheEndOfItsOperandsConvolution) {
-  for (const bool is_left : {true, false}) {
+  for (const auto& [is_left, is_depthwise] :
+       {std::pair(true, false), std::pair(false, false), std::pair(true, true)}) {
     Network network;
     const int32_t input = network.input(image());
-    const int32_t features = network.convolution(input);
+    const int32_t features = is_depthwise ? network.depthwise(input) : network.convolution(input);
     const int32_t sum = is_left ? network.sum(features, input) : network.sum(input, features);
     network.graph.outputs = {sum};
     const FusedGraph fused = network.fused();
-    ASSERT_THAT(names_of(fused), ElementsAre("CONV_2D"));
-    EXPECT_EQ(operation<LoweredConvolution>(fused, 0).output, sum);
+    ASSERT_THAT(names_of(fused), ElementsAre(is_depthwise ? "DEPTHWISE_CONV_2D" : "CONV_2D"));
+    EXPECT_EQ(graph::operation_output(fused.graph.operators[0].operation), sum);
     ASSERT_TRUE(fused.epilogues[0].adds());
     EXPECT_EQ(fused.epilogues[0].right, input);
     // The convolution's value is always the left operand.
@@ -257,9 +261,7 @@ TEST(Fusion, AdditionsInARowHaveAConvolutionEach) {
 }
 
 TEST(Fusion, AdditionStaysWhereAnOperandIsNeededOrLiesElsewhere) {
-  const auto expect_stays = [](
-                                auto&& build,
-                                TakesEpilogue takes = [](auto&, auto&, auto&) { return true; }) {
+  const auto expect_stays = [](auto&& build, TakesEpilogue takes = takes_all) {
     Network network;
     build(network, network.input(image()));
     EXPECT_EQ(network.fused(takes).graph.operators.size(), network.graph.operators.size());
@@ -280,11 +282,9 @@ TEST(Fusion, AdditionStaysWhereAnOperandIsNeededOrLiesElsewhere) {
     const int32_t row = network.input({1, 1, 1, kImage.channels});
     network.graph.outputs = {network.sum(network.convolution(input), row)};
   });
-  expect_stays(
-      [](Network& network, int32_t input) {  // not made by a convolution
-        network.graph.outputs = {network.sum(network.pool(input), input)};
-      },
-      [](auto&, auto&, auto&) { return true; });
+  expect_stays([](Network& network, int32_t input) {  // not made by a convolution
+    network.graph.outputs = {network.sum(network.pool(input), input)};
+  });
   expect_stays(
       [](Network& network, int32_t input) {
         network.graph.outputs = {network.sum(network.convolution(input), input)};
@@ -346,6 +346,25 @@ TEST(Fusion, TablesBecomeTheEndOfTheirConvolution) {
   }
 }
 
+TEST(Fusion, TablesBecomeTheEndOfOtherOperatorsThatHaveOne) {
+  Network network;
+  const int32_t input = network.input(image());
+  const int32_t filtered = network.table(network.depthwise(input));
+  const int32_t sum = network.sum(network.pool(filtered), input);
+  network.graph.outputs = {network.pool(network.table(network.table(sum, 0)))};
+  const FusedGraph fused = network.fused();
+  ASSERT_THAT(names_of(fused),
+              ElementsAre("DEPTHWISE_CONV_2D", "MAX_POOL_2D", "ADD", "MAX_POOL_2D"));
+  EXPECT_EQ(operation<LoweredDepthwiseConvolution>(fused, 0).output, filtered);
+  EXPECT_TRUE(fused.epilogues[0].table);
+  EXPECT_EQ(operation<graph::LoweredAdd>(fused, 2).left,
+            operation<graph::LoweredPool>(fused, 1).output);
+  EXPECT_FALSE(fused.epilogues[2].adds());
+  EXPECT_TRUE(fused.epilogues[2].table);
+  EXPECT_EQ(operation<graph::LoweredPool>(fused, 3).input,
+            operation<graph::LoweredAdd>(fused, 2).output);
+}
+
 TEST(Fusion, OneTableAndNoSumBehindIt) {
   Network network;
   const int32_t input = network.input(image());
@@ -373,14 +392,14 @@ TEST(Fusion, TheHostComputesTablesAtBothBorders) {
   const int32_t input = network.input(image());
   const int32_t features = network.pool(network.table(input));
   const int32_t result = network.table(features, 0);
-  const int32_t other_result = network.table(network.depthwise(other));
+  const int32_t other_result = network.table(network.pool(other));
   network.graph.outputs = {result, other_result};
   const FusedGraph fused = network.fused();
-  ASSERT_THAT(names_of(fused), ElementsAre("MAX_POOL_2D", "DEPTHWISE_CONV_2D"));
+  ASSERT_THAT(names_of(fused), ElementsAre("MAX_POOL_2D", "MAX_POOL_2D"));
   const auto& pool = operation<graph::LoweredPool>(fused, 0);
   EXPECT_THAT(fused.graph.inputs, ElementsAre(other, pool.input));
   EXPECT_THAT(fused.graph.outputs,
-              ElementsAre(features, operation<LoweredDepthwiseConvolution>(fused, 1).output));
+              ElementsAre(features, operation<graph::LoweredPool>(fused, 1).output));
   ASSERT_EQ(fused.inputs.size(), 2u);
   EXPECT_EQ(fused.inputs[0].given, other);
   EXPECT_FALSE(fused.inputs[0].table);
@@ -403,7 +422,6 @@ TEST(Fusion, TheHostComputesLargeTablesOnlyIfTheyChangeNothing) {
     Network network;
     network.graph.outputs = {network.pool(network.table(network.input(image()), addend))};
     const int64_t bytes = layout_of(image()).bytes();
-    const auto takes_all = [](auto&, auto&, auto&) { return true; };
     EXPECT_EQ(network.fused(takes_all, bytes).graph.operators.size(), 1u);
     EXPECT_EQ(network.fused(takes_all, bytes - 1).graph.operators.size(), addend == 0 ? 1u : 2u);
   }

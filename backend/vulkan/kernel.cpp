@@ -1,6 +1,8 @@
 // From an operator to its family.
 #include "backend/vulkan/kernel.h"
 
+#include "backend/vulkan/dispatch_building.h"
+
 namespace lockstep::backend::vulkan {
 namespace {
 
@@ -43,10 +45,21 @@ struct EpilogueTaker {
   const PlanContext& context;
   const Epilogue& epilogue;
 
-  bool operator()(const graph::LoweredConvolution& op) const {
-    return convolution_takes_epilogue(context, op, epilogue);
+  bool operator()(const graph::LoweredConvolution& op) const { return follows(op.output_stage); }
+  bool operator()(const graph::LoweredDepthwiseConvolution& op) const {
+    return follows(op.output_stage);
   }
+  // Its table is the fourth storage buffer.
+  bool operator()(const graph::LoweredAdd&) const { return !epilogue.adds(); }
   bool operator()(const auto&) const { return false; }
+
+ private:
+  // The right operand comes through a texel buffer.
+  bool follows(const graph::OutputStage& stage) const {
+    return !stage.stores_accumulators &&
+           (!epilogue.adds() || context.layout(epilogue.right).bytes() / kWordBytes <=
+                                    context.capabilities.max_texel_buffer_elements);
+  }
 };
 
 }  // namespace

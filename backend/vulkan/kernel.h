@@ -64,19 +64,20 @@ struct PlanContext {
   const Capabilities& capabilities;
   // The kernel to plan for if it fits the operator; empty, or not one of them: the best.
   std::string_view kernel{};
-  // Null: none. Only kernels that can have it count.
+  // Null: none. One that takes_epilogue() says the operator can have.
   const Epilogue* epilogue = nullptr;
 
   TensorLayout layout(int32_t tensor) const {
     return layout_of(graph.tensors[static_cast<size_t>(tensor)]);
   }
+  Epilogue ends() const { return epilogue != nullptr ? *epilogue : Epilogue{}; }
 };
 
 // kUnsupported with the reason when the operator is not for this device.
 Result<KernelPlan> plan_operator(const PlanContext& context, const graph::LoweredOperator& op);
 
-// Whether the kernel that plan_operator() chooses without an epilogue can have that one, so that it
-// still chooses the same with it. `context` has none. Looks at shapes only, not at weights.
+// Whether the operator can have that epilogue on the device. All kernels of a family can, so that
+// plan_operator() chooses the same one with it. Looks at shapes only, not at weights.
 bool takes_epilogue(const PlanContext& context, const graph::LoweredOperator& op,
                     const Epilogue& epilogue);
 
@@ -84,8 +85,6 @@ bool takes_epilogue(const PlanContext& context, const graph::LoweredOperator& op
 Result<KernelPlan> plan_convolution(const PlanContext&, const graph::LoweredConvolution&);
 // KernelPlan::kernels of that plan; looks at shapes only, not at weights.
 std::vector<std::string> convolution_kernels(const PlanContext&, const graph::LoweredConvolution&);
-bool convolution_takes_epilogue(const PlanContext&, const graph::LoweredConvolution&,
-                                const Epilogue&);
 Result<KernelPlan> plan_depthwise_convolution(const PlanContext&,
                                               const graph::LoweredDepthwiseConvolution&);
 Result<KernelPlan> plan_add(const PlanContext&, const graph::LoweredAdd&);

@@ -959,6 +959,61 @@ TEST(PlanOperator, KeepsToTheIterationsThatADriverCarriesOut) {
   EXPECT_THAT(plan->kernels, ::testing::Not(::testing::Contains("convolution_direct")));
 }
 
+TEST(TakesEpilogue, IsForConvolutionsAndForTablesBehindAdditions) {
+  graph::LoweredGraph graph;
+  graph.tensors = {{"x", DataType::kInt8, {1, 8, 8, 16}, {}}};  // 256 words
+  graph::LoweredConvolution stored;
+  stored.output_stage.stores_accumulators = true;
+  graph::LoweredDepthwiseConvolution depthwise_stored;
+  depthwise_stored.output_stage.stores_accumulators = true;
+  Epilogue sum;
+  sum.addition.arithmetic = 0;
+  sum.right = 0;
+  Epilogue table;
+  table.table.emplace();
+  struct Case {
+    graph::LoweredOperation operation;
+    bool takes_sum;
+    bool takes_table;
+  };
+  for (const auto& [operation, takes_sum, takes_table] :
+       {Case{graph::LoweredConvolution{}, true, true},
+        Case{graph::LoweredDepthwiseConvolution{}, true, true}, Case{stored, false, false},
+        Case{depthwise_stored, false, false}, Case{graph::LoweredAdd{}, false, true},
+        Case{graph::LoweredMul{}, false, false}, Case{graph::LoweredPool{}, false, false}}) {
+    SCOPED_TRACE(operation.index());
+    const graph::LoweredOperator op{"TEST", 0, operation};
+    Capabilities capabilities;
+    EXPECT_EQ(takes_epilogue({graph, capabilities}, op, sum), takes_sum);
+    EXPECT_EQ(takes_epilogue({graph, capabilities}, op, table), takes_table);
+    capabilities.max_texel_buffer_elements = 256;
+    EXPECT_EQ(takes_epilogue({graph, capabilities}, op, sum), takes_sum);
+    capabilities.max_texel_buffer_elements = 255;
+    EXPECT_FALSE(takes_epilogue({graph, capabilities}, op, sum));
+    EXPECT_EQ(takes_epilogue({graph, capabilities}, op, table), takes_table);
+  }
+}
+
+// Texel buffers hold parameters too, and behind them any epilogue.
+TEST(PlanOperator, TexelBuffersHaveRoomForAnEpilogue) {
+  const auto reads_texels = [](int32_t channels) {
+    graph::LoweredGraph graph;
+    graph.tensors = {{"x", DataType::kInt8, {1, 16}, {}},
+                     {"y", DataType::kInt8, {1, channels}, {}}};
+    graph::LoweredConvolution op;
+    op.output = 1;
+    op.input_extent = {1, 1, 1, 16};
+    op.output_extent = {1, 1, 1, channels};
+    const Capabilities capabilities;
+    const auto kernels = convolution_kernels({graph, capabilities}, op);
+    return std::ranges::find(kernels, "convolution_row_texel") != kernels.end();
+  };
+  constexpr int32_t kTexels = 65536;
+  constexpr int32_t kMost = kTexels - static_cast<int32_t>(kMaximumEpilogueUnits);
+  EXPECT_TRUE(reads_texels(kMost / 4 * 4));
+  EXPECT_FALSE(reads_texels(kMost / 4 * 4 + 1));
+}
+
 TEST(PlanOperator, RefusesFloatOperatorsWithAReason) {
   graph::LoweredGraph graph;
   graph.tensors = {{"x", DataType::kInt8, {1, 4}, {}}, {"y", DataType::kInt8, {1, 4}, {}}};

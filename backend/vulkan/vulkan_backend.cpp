@@ -54,7 +54,7 @@ class VulkanDevice final : public Device {
                                            const CompileOptions& options) override {
     if (options.tune && options.kernel.empty()) {
       const std::lock_guard lock(tuning_mutex_);
-      // Windows as they will be; what else is fused depends on the kernels.
+      // Windows as they will be; choices are for operators without what is computed behind them.
       const FusionRules windows_only{.takes_epilogue = [](auto&, auto&, auto&) { return false; }};
       const FusedGraph windows = options.fuse ? fuse(graph, windows_only) : unfused(graph);
       tune(*this, windows.graph, context_->tuning,
@@ -136,15 +136,14 @@ class VulkanDevice final : public Device {
     return context_->tuning.choice(operator_signature(graph, op));
   }
 
-  FusedGraph fuse_for(const graph::LoweredGraph& graph, const CompileOptions& options) const {
+  FusedGraph fuse_for_device(const graph::LoweredGraph& graph) const {
     const Capabilities& capabilities = context_->device->capabilities();
     FusionRules rules;
     rules.takes_epilogue = [&](const graph::LoweredGraph& fused, const graph::LoweredOperator& op,
                                const Epilogue& epilogue) {
-      const std::string wanted = wanted_kernel(fused, op, options);
       return check_tensors(fused, op, capabilities) &&
              (!epilogue.adds() || check_tensor(fused, epilogue.right, capabilities)) &&
-             takes_epilogue({fused, capabilities, wanted}, op, epilogue);
+             takes_epilogue({fused, capabilities}, op, epilogue);
     };
     // A processor looks a byte up as fast in a loop as in a dispatch. For others a dispatch takes a
     // few microseconds whatever its size, in which the host looks up about this many bytes.
@@ -159,7 +158,7 @@ class VulkanDevice final : public Device {
   Result<Selection> select(const graph::LoweredGraph& graph, const CompileOptions& options) const {
     const ChosenBy by_wish = options.kernel.empty() ? ChosenBy::kTuning : ChosenBy::kForce;
     Selection selection;
-    selection.fused = options.fuse ? fuse_for(graph, options) : unfused(graph);
+    selection.fused = options.fuse ? fuse_for_device(graph) : unfused(graph);
     const graph::LoweredGraph& fused = selection.fused.graph;
     for (size_t i = 0; i < fused.operators.size(); ++i) {
       const graph::LoweredOperator& op = fused.operators[i];
