@@ -101,6 +101,8 @@ Result<Report> report_from_json(const nlohmann::json& json, std::string_view nam
 nlohmann::json to_json(const RunResult& result);
 Result<RunResult> run_result_from_json(const nlohmann::json& json);
 nlohmann::json to_json(const SubjectDescription& description);
+// Every report tells of a device in the same words.
+nlohmann::json device_to_json(const backend::DeviceDescription& device);
 Result<SubjectDescription> subject_from_json(const nlohmann::json& json);
 
 // kNotFound for a file that cannot be read.

@@ -27,20 +27,6 @@ json pairs_to_json(const std::vector<std::pair<std::string, std::string>>& pairs
   return array;
 }
 
-json device_to_json(const backend::DeviceDescription& device) {
-  return {{"backend", valid_utf8(device.backend)},
-          {"name", valid_utf8(device.name)},
-          {"kind", backend::device_kind_name(device.kind)},
-          {"driver", valid_utf8(device.driver)},
-          {"api_version", valid_utf8(device.api_version)},
-          {"vendor_id", device.vendor_id},
-          {"device_id", device.device_id},
-          {"driver_version", device.driver_version},
-          {"device_uuid", valid_utf8(device.device_uuid)},
-          {"driver_uuid", valid_utf8(device.driver_uuid)},
-          {"capabilities", pairs_to_json(device.capabilities, "value")}};
-}
-
 json difference_to_json(const TensorDifference& difference) {
   return {{"tensor", valid_utf8(difference.tensor)},
           {"type", graph::data_type_name(difference.type)},
@@ -73,6 +59,20 @@ json coverage_to_json(const Report& report) {
 }
 
 }  // namespace
+
+json device_to_json(const backend::DeviceDescription& device) {
+  return {{"backend", valid_utf8(device.backend)},
+          {"name", valid_utf8(device.name)},
+          {"kind", backend::device_kind_name(device.kind)},
+          {"driver", valid_utf8(device.driver)},
+          {"api_version", valid_utf8(device.api_version)},
+          {"vendor_id", device.vendor_id},
+          {"device_id", device.device_id},
+          {"driver_version", device.driver_version},
+          {"device_uuid", valid_utf8(device.device_uuid)},
+          {"driver_uuid", valid_utf8(device.driver_uuid)},
+          {"capabilities", pairs_to_json(device.capabilities, "value")}};
+}
 
 json to_json(const SubjectDescription& description) {
   return {{"selector", valid_utf8(description.selector)},

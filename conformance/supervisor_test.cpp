@@ -441,6 +441,9 @@ class SupervisorProcess {
     if (::pipe(ends) != 0) std::abort();
     process_ = ::fork();
     if (process_ == 0) {
+      // A test program that a shell put into the background ignores the first of them.
+      std::signal(SIGINT, SIG_DFL);
+      std::signal(SIGTERM, SIG_DFL);
       options.run_timeout = std::chrono::seconds(100);
       const size_t cases[] = {index_of(suite, "good"), index_of(suite, "hang")};
       const auto tell = [&](const RunResult&) {

@@ -11,14 +11,16 @@
 
 #include "backend/registry.h"
 #include "delegate_api/engine.h"
-#include "delegate_api/testing/fake_device.h"
+#include "delegate_api/testing/fake_engine.h"
 #include "graph/testing/graph_builder.h"
 #include "graph/testing/sample_graphs.h"
 
 namespace lockstep::delegate {
 namespace {
 
+using testing::create;
 using ::testing::ElementsAre;
+using testing::fake_device;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
@@ -28,19 +30,6 @@ size_t byte_size(const graph::Graph& graph, int32_t index) {
   const graph::Tensor& tensor = graph.tensors[static_cast<size_t>(index)];
   return static_cast<size_t>(graph::element_count(tensor.shape).value()) *
          graph::data_type_size(tensor.type);
-}
-
-std::unique_ptr<Engine> create(const graph::Graph& graph, std::shared_ptr<backend::Device> device,
-                               EngineOptions options = {}) {
-  options.partition.keep_light_partitions = true;
-  auto engine = Engine::create(graph, std::move(device), options);
-  EXPECT_TRUE(engine) << engine.error().message;
-  return engine ? *std::move(engine) : nullptr;
-}
-
-std::shared_ptr<testing::FakeDevice> fake_device(int32_t every = 1) {
-  return std::make_shared<testing::FakeDevice>(
-      [every](const graph::LoweredOperator& op) { return op.source_operator % every == 0; });
 }
 
 // Inputs of a seed, room for the outputs, and what run() makes of the inputs.

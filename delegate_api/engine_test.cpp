@@ -5,7 +5,7 @@
 #include <array>
 #include <random>
 
-#include "delegate_api/testing/fake_device.h"
+#include "delegate_api/testing/fake_engine.h"
 #include "graph/testing/graph_builder.h"
 #include "graph/testing/sample_graphs.h"
 
@@ -14,8 +14,10 @@ namespace {
 
 using graph::testing::GraphBuilder;
 using graph::testing::per_tensor;
+using testing::create;
 using ::testing::Each;
 using ::testing::ElementsAre;
+using testing::fake_device;
 using ::testing::Field;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -39,20 +41,6 @@ void set_random_inputs(Engine& engine, uint32_t seed) {
     }
     ASSERT_TRUE(engine.set_input(index, bytes));
   }
-}
-
-// Keeps light partitions, so that the fake device's choice is what happens.
-std::unique_ptr<Engine> create(const graph::Graph& graph, std::shared_ptr<backend::Device> device,
-                               EngineOptions options = {}) {
-  options.partition.keep_light_partitions = true;
-  auto engine = Engine::create(graph, std::move(device), options);
-  EXPECT_TRUE(engine) << engine.error().message;
-  return engine ? *std::move(engine) : nullptr;
-}
-
-std::shared_ptr<testing::FakeDevice> fake_device(int32_t every = 1) {
-  return std::make_shared<testing::FakeDevice>(
-      [every](const graph::LoweredOperator& op) { return op.source_operator % every == 0; });
 }
 
 // All tensors that operators write, after one run.

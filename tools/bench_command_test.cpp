@@ -1,76 +1,42 @@
 // `lockstep bench` and `lockstep profile` as a user meets them: exit codes, messages, files.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <array>
-#include <cstdio>
-#include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
 
 #include "graph/testing/sample_graphs.h"
 #include "graph/tflite_writer.h"
+#include "tools/testing/command_test.h"
 
 namespace lockstep::tools {
 namespace {
 
 using nlohmann::json;
-using testing::HasSubstr;
-
-struct Outcome {
-  int exit_code = -1;
-  std::string text;  // stdout and stderr
-};
-
-Outcome lockstep(const std::string& arguments) {
-  const std::string command = "'" LOCKSTEP_PROGRAM "' " + arguments + " 2>&1";
-  std::FILE* pipe = popen(command.c_str(), "r");
-  Outcome outcome;
-  std::array<char, 4096> buffer{};
-  while (const size_t count = std::fread(buffer.data(), 1, buffer.size(), pipe)) {
-    outcome.text.append(buffer.data(), count);
-  }
-  const int status = pclose(pipe);
-  outcome.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-  return outcome;
-}
+using ::testing::HasSubstr;
+using testing::lockstep;
+using testing::Outcome;
 
 // A folder with a small network. The caches of tests stay in it.
-class BenchCommand : public testing::Test {
+class BenchCommand : public testing::CommandTest {
  protected:
   void SetUp() override {
-    folder_ =
-        std::filesystem::path(testing::TempDir()) / ("lockstep_bench_" + std::to_string(getpid()));
-    std::filesystem::create_directories(folder_);
+    CommandTest::SetUp();
     const auto bytes = graph::write_tflite(graph::testing::sample_network());
     ASSERT_TRUE(bytes) << bytes.error().message;
-    std::ofstream file(folder_ / "small.tflite", std::ios::binary);
-    file.write(reinterpret_cast<const char*>(bytes->data()),
-               static_cast<std::streamsize>(bytes->size()));
+    write("small.tflite", *bytes);
   }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
 
-  std::string path(const std::string& name) const { return (folder_ / name).string(); }
   // "COMMAND --no-progress --cache-dir '' ..."
   Outcome bench(const std::string& command, const std::string& arguments) const {
     return lockstep("bench " + command +
                     " --no-progress --cache-dir '' --quick --minimum-time 0.0001 " + arguments);
   }
-  json read(const std::string& name) const {
-    std::ifstream file(path(name));
-    return json::parse(file);
-  }
-  bool exists(const std::string& name) const { return std::filesystem::exists(path(name)); }
   // Of the device that --device would take; empty where there is only the reference.
   static bool has_vulkan() {
     return lockstep("devices").text.find(" vulkan ") != std::string::npos;
   }
-
-  std::filesystem::path folder_;
 };
 
 TEST_F(BenchCommand, LayersWriteTableJsonAndPage) {
@@ -79,7 +45,7 @@ TEST_F(BenchCommand, LayersWriteTableJsonAndPage) {
   EXPECT_EQ(outcome.exit_code, 0) << outcome.text;
   EXPECT_THAT(outcome.text, HasSubstr("ds_cnn/conv_10x4_s2_49x10x1_to_64/batch_1"));
   EXPECT_THAT(outcome.text, HasSubstr("roofline  not measured"));
-  const json report = read("l.json");
+  const json report = read_json("l.json");
   EXPECT_EQ(report.at("schema"), "lockstep-bench");
   EXPECT_EQ(report.at("command"), "layers");
   EXPECT_EQ(report.at("filter"), "^ds_cnn");
@@ -123,7 +89,7 @@ TEST_F(BenchCommand, GrowthFitsSlopes) {
   const Outcome outcome = bench("growth", "--device ref --json '" + path("g.json") + "'");
   EXPECT_EQ(outcome.exit_code, 0) << outcome.text;
   EXPECT_THAT(outcome.text, HasSubstr("multiplications alone"));
-  const json growth = read("g.json").at("growth_benchmark");
+  const json growth = read_json("g.json").at("growth_benchmark");
   EXPECT_EQ(growth.at("points").size(), 8u);
   ASSERT_EQ(growth.at("axes").size(), 3u);
   EXPECT_EQ(growth.at("axes")[0].at("name"), "size");
@@ -135,7 +101,7 @@ TEST_F(BenchCommand, ModelsCompareWithWhoeverIsThere) {
       bench("models", "--device ref --starts 1 --contender lockstep --contender builtin-1 '" +
                           path("small.tflite") + "' --json '" + path("m.json") + "'");
   EXPECT_EQ(outcome.exit_code, 0) << outcome.text;
-  const json model = read("m.json").at("model_benchmark").at("models").at(0);
+  const json model = read_json("m.json").at("model_benchmark").at("models").at(0);
   ASSERT_EQ(model.at("contenders").size(), 2u);
   const json& ours = model.at("contenders")[0];
   EXPECT_EQ(ours.at("name"), "lockstep");
@@ -161,7 +127,7 @@ TEST_F(BenchCommand, ProfileWritesTableTraceAndJson) {
   ASSERT_EQ(outcome.exit_code, 0) << outcome.text;
   EXPECT_THAT(outcome.text, HasSubstr("CONV_2D"));
   EXPECT_THAT(outcome.text, HasSubstr("A profiled run takes"));
-  const json profile = read("p.json");
+  const json profile = read_json("p.json");
   EXPECT_EQ(profile.at("schema"), "lockstep-profile");
   EXPECT_EQ(profile.at("runs"), 3);
   EXPECT_FALSE(profile.at("device").at("name").get<std::string>().empty());
@@ -183,7 +149,7 @@ TEST_F(BenchCommand, ProfileWritesTableTraceAndJson) {
   EXPECT_LE(share, 1.0 + 1e-9);
   EXPECT_GT(share, 0.3);
   size_t slices = 0;
-  const json trace = read("t.json");
+  const json trace = read_json("t.json");
   for (const json& event : trace.at("traceEvents")) slices += event.at("ph") == "X";
   EXPECT_GE(slices, 3 * timed);
 }
@@ -195,7 +161,7 @@ TEST_F(BenchCommand, ProfileSaysWhichDeviceCannotTell) {
 }
 
 TEST_F(BenchCommand, HelpNamesTheCommands) {
-  EXPECT_THAT(lockstep("--help").text, testing::AllOf(HasSubstr("bench"), HasSubstr("profile")));
+  EXPECT_THAT(lockstep("--help").text, ::testing::AllOf(HasSubstr("bench"), HasSubstr("profile")));
   EXPECT_EQ(lockstep("profile --help").exit_code, 0);
   const Outcome help = lockstep("bench --help");
   EXPECT_EQ(help.exit_code, 0);

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "backend/registry.h"
+#include "conformance/report.h"
 #include "tools/command.h"
 #include "tools/json_output.h"
 #include "tools/table.h"
@@ -19,18 +20,10 @@ struct DevicesOptions {
 nlohmann::json to_json(size_t index, const backend::DeviceDescription& device) {
   nlohmann::json capabilities = nlohmann::json::object();
   for (const auto& [name, value] : device.capabilities) capabilities[name] = value;
-  return {{"index", index},
-          {"backend", device.backend},
-          {"name", device.name},
-          {"kind", backend::device_kind_name(device.kind)},
-          {"driver", device.driver},
-          {"api_version", device.api_version},
-          {"vendor_id", device.vendor_id},
-          {"device_id", device.device_id},
-          {"driver_version", device.driver_version},
-          {"device_uuid", device.device_uuid},
-          {"driver_uuid", device.driver_uuid},
-          {"capabilities", std::move(capabilities)}};
+  nlohmann::json described = conformance::device_to_json(device);
+  described["index"] = index;
+  described["capabilities"] = std::move(capabilities);
+  return described;
 }
 
 int run_devices(const DevicesOptions& options) {

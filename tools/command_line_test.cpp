@@ -2,56 +2,32 @@
 #include <flatbuffers/flatbuffers.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <array>
-#include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "graph/testing/graph_builder.h"
 #include "graph/tflite_writer.h"
+#include "tools/testing/command_test.h"
 
 namespace lockstep::tools {
 namespace {
 
 using graph::testing::GraphBuilder;
 using graph::testing::per_tensor;
-using testing::HasSubstr;
-using testing::Not;
-
-struct Outcome {
-  int exit_code = -1;
-  std::string text;  // stdout and stderr
-};
-
-Outcome lockstep(const std::string& arguments) {
-  const std::string command = "'" LOCKSTEP_PROGRAM "' " + arguments + " 2>&1";
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> pipe(popen(command.c_str(), "r"),
-                                                             [](std::FILE*) { return 0; });
-  Outcome outcome;
-  std::array<char, 4096> buffer{};
-  while (const size_t count = std::fread(buffer.data(), 1, buffer.size(), pipe.get())) {
-    outcome.text.append(buffer.data(), count);
-  }
-  const int status = pclose(pipe.get());
-  outcome.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-  return outcome;
-}
+using ::testing::HasSubstr;
+using testing::lockstep;
+using ::testing::Not;
+using testing::Outcome;
 
 // A folder with a small network: conv, add with itself, softmax; batch may be resized.
-class CommandLine : public testing::Test {
+class CommandLine : public testing::CommandTest {
  protected:
   void SetUp() override {
-    folder_ = std::filesystem::path(testing::TempDir()) /
-              ("lockstep_command_line_" + std::to_string(getpid()));
-    std::filesystem::create_directories(folder_);
+    CommandTest::SetUp();
     GraphBuilder builder("small");
     const int32_t input =
         builder.input("image", graph::DataType::kInt8, {1, 6, 6, 3}, per_tensor(0.5f, -1));
@@ -69,21 +45,11 @@ class CommandLine : public testing::Test {
     damaged.resize(damaged.size() / 2);
     write("damaged.tflite", damaged);
   }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
-  void write(const std::string& name, const std::vector<std::byte>& bytes) const {
-    std::ofstream file(folder_ / name, std::ios::binary);
-    file.write(reinterpret_cast<const char*>(bytes.data()),
-               static_cast<std::streamsize>(bytes.size()));
-  }
   void write_network(const std::string& name, const graph::Graph& graph) const {
     const auto bytes = graph::write_tflite(graph);
     ASSERT_TRUE(bytes) << bytes.error().message;
     write(name, *bytes);
   }
-  std::string path(const std::string& name) const { return (folder_ / name).string(); }
-
-  std::filesystem::path folder_;
 };
 
 TEST_F(CommandLine, HelpNamesEveryCommand) {
@@ -303,15 +269,10 @@ TEST_F(CommandLine, DevicesAlwaysListsTheReference) {
 }
 
 TEST_F(CommandLine, WithoutAnyDriverEverythingStillWorksOnTheReference) {
-  const std::string no_driver = "VK_DRIVER_FILES=/nonexistent VK_ICD_FILENAMES=/nonexistent ";
-  const std::string command = no_driver + "'" LOCKSTEP_PROGRAM "' run --device ref " +
-                              path("small.tflite") + " > /dev/null 2>&1";
-  EXPECT_EQ(std::system(command.c_str()), 0);
-  const std::string without_device =
-      no_driver + "'" LOCKSTEP_PROGRAM "' run " + path("small.tflite") + " > /dev/null 2>&1";
-  const int status = std::system(without_device.c_str());
-  ASSERT_TRUE(WIFEXITED(status));
-  EXPECT_EQ(WEXITSTATUS(status), 2) << "asked for a device, and there is none";
+  const std::string no_driver = "VK_DRIVER_FILES=/nonexistent VK_ICD_FILENAMES=/nonexistent";
+  EXPECT_EQ(lockstep("run --device ref " + path("small.tflite"), no_driver).exit_code, 0);
+  EXPECT_EQ(lockstep("run " + path("small.tflite"), no_driver).exit_code, 2)
+      << "asked for a device, and there is none";
 }
 
 }  // namespace

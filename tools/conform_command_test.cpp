@@ -2,59 +2,26 @@
 // devices of this machine agree.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <array>
-#include <cstdio>
 #include <filesystem>
-#include <fstream>
-#include <memory>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
+
+#include "tools/testing/command_test.h"
 
 namespace lockstep::tools {
 namespace {
 
 using nlohmann::json;
-using testing::HasSubstr;
+using ::testing::HasSubstr;
+using testing::Outcome;
 
-struct Outcome {
-  int exit_code = -1;
-  std::string text;  // stdout and stderr
-};
+using ConformCommand = testing::CommandTest;
 
 Outcome conform(const std::string& arguments) {
-  const std::string command = "'" LOCKSTEP_PROGRAM "' conform --no-progress " + arguments + " 2>&1";
-  std::FILE* pipe = popen(command.c_str(), "r");
-  Outcome outcome;
-  std::array<char, 4096> buffer{};
-  while (const size_t count = std::fread(buffer.data(), 1, buffer.size(), pipe)) {
-    outcome.text.append(buffer.data(), count);
-  }
-  const int status = pclose(pipe);
-  outcome.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-  return outcome;
+  return testing::lockstep("conform --no-progress " + arguments);
 }
-
-class ConformCommand : public testing::Test {
- protected:
-  void SetUp() override {
-    folder_ = std::filesystem::path(testing::TempDir()) /
-              ("lockstep_conform_" + std::to_string(getpid()));
-    std::filesystem::create_directories(folder_);
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
-  std::string path(const std::string& name) const { return (folder_ / name).string(); }
-  json read(const std::string& name) const {
-    std::ifstream file(path(name));
-    return json::parse(file);
-  }
-
-  std::filesystem::path folder_;
-};
 
 constexpr const char* kFewCases = "--device ref --filter relu --filter reshape ";
 
@@ -64,7 +31,7 @@ TEST_F(ConformCommand, WritesEveryReportOfARun) {
               "' --html '" + path("r.html") + "'");
   EXPECT_EQ(outcome.exit_code, 0) << outcome.text;
   EXPECT_THAT(outcome.text, HasSubstr("digest "));
-  EXPECT_GT(read("r.json").at("results").size(), 100u);
+  EXPECT_GT(read_json("r.json").at("results").size(), 100u);
   for (const char* name : {"r.xml", "r.html"}) {
     EXPECT_GT(std::filesystem::file_size(folder_ / name), 1000u) << name;
   }
@@ -122,7 +89,7 @@ TEST_F(ConformCommand, DevicesOfThisMachineHaveOneDigest) {
   const Outcome outcome =
       conform("--device all --quick --default-kernels --json '" + path("all.json") + "'");
   EXPECT_EQ(outcome.exit_code, 0) << outcome.text;
-  const json reports = read("all.json");
+  const json reports = read_json("all.json");
   if (!reports.is_array()) GTEST_SKIP() << "there is only one device";
   std::set<std::string> digests;
   for (const json& report : reports) {

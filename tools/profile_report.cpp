@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "bench/report/bench_report.h"
+#include "conformance/report.h"
 #include "conformance/text.h"
 #include "tools/bench_tables.h"
 #include "tools/table.h"
@@ -116,7 +117,7 @@ nlohmann::json profile_json(const bench::NetworkProfile& profile, const std::str
           {"schema_version", bench::kSchemaVersion},
           {"model", valid_utf8(model)},
           {"numerics", numerics},
-          {"device", bench::to_json(profile.device)},
+          {"device", conformance::device_to_json(profile.device)},
           {"host", valid_utf8(bench::host_processor())},
           {"clock",
            profile.clock == backend::RunProfile::Clock::kTimestamps ? "timestamps" : "submissions"},

@@ -340,6 +340,20 @@ struct Started {
   std::unique_ptr<PendingRun> run;
 };
 
+// A program and three runs of it, none of them waited for; no runs where there is no program.
+struct ThreeUnderWay {
+  explicit ThreeUnderWay(const std::shared_ptr<DeviceContext>& context)
+      : program(
+            VulkanProgram::create(context, network.graph, network.plans, {.runs_in_flight = 3})) {
+    for (uint32_t seed = 0; program && seed < 3; ++seed) {
+      runs.push_back(std::make_unique<Started>(**program, network, seed));
+    }
+  }
+  Network network = branched_network();
+  Result<std::unique_ptr<Program>> program;
+  std::vector<std::unique_ptr<Started>> runs;
+};
+
 TEST_F(Pending, RunsUnderWayDoNotDisturbOneAnother) {
   const Network network = branched_network(DataType::kUint8);
   for (const auto& context : contexts_) {
@@ -458,19 +472,14 @@ TEST_F(Pending, ImpossibleNumbersOfRunsAreRefused) {
 }
 
 TEST_F(Pending, ALostDeviceFailsAllRunsUnderWayAndIsFreed) {
-  const Network network = branched_network();
   auto context = open_context(0, {});
   ASSERT_TRUE(context);
   const std::weak_ptr<DeviceContext> observed = *context;
   {
-    const auto program =
-        VulkanProgram::create(*context, network.graph, network.plans, {.runs_in_flight = 3});
-    ASSERT_TRUE(program);
+    const ThreeUnderWay under_way(*context);
+    ASSERT_EQ(under_way.runs.size(), 3u);
+    const auto& runs = under_way.runs;
     const LogicalDevice& device = *(*context)->device;
-    std::vector<std::unique_ptr<Started>> runs;
-    for (uint32_t seed = 0; seed < 3; ++seed) {
-      runs.push_back(std::make_unique<Started>(**program, network, seed));
-    }
     // What was submitted is real here, and must be done before its memory goes.
     device.functions().vkDeviceWaitIdle(device.get());
     const FailingCall<&Table::vkGetFenceStatus> status(device, VK_ERROR_DEVICE_LOST);
@@ -483,8 +492,9 @@ TEST_F(Pending, ALostDeviceFailsAllRunsUnderWayAndIsFreed) {
         EXPECT_TRUE(runs[i]->run->poll());
       }
     }
+    const Network& network = under_way.network;
     const std::vector<Bytes> inputs = network.random_inputs(1);
-    const auto refused = (*program)->submit(spans_of(inputs), OutputRoom(network).spans);
+    const auto refused = (*under_way.program)->submit(spans_of(inputs), OutputRoom(network).spans);
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().code, ErrorCode::kDeviceLost);
   }
@@ -493,19 +503,14 @@ TEST_F(Pending, ALostDeviceFailsAllRunsUnderWayAndIsFreed) {
 }
 
 TEST_F(Pending, AHangingDeviceIsWaitedForOnceAndItsMemoryKept) {
-  const Network network = branched_network();
   auto context = open_context(0, {});
   ASSERT_TRUE(context);
   const std::weak_ptr<DeviceContext> observed = *context;
   {
-    const auto program =
-        VulkanProgram::create(*context, network.graph, network.plans, {.runs_in_flight = 3});
-    ASSERT_TRUE(program);
+    const ThreeUnderWay under_way(*context);
+    ASSERT_EQ(under_way.runs.size(), 3u);
+    const auto& runs = under_way.runs;
     const LogicalDevice& device = *(*context)->device;
-    std::vector<std::unique_ptr<Started>> runs;
-    for (uint32_t seed = 0; seed < 3; ++seed) {
-      runs.push_back(std::make_unique<Started>(**program, network, seed));
-    }
     const FailingCall<&Table::vkGetFenceStatus> status(device, VK_NOT_READY);
     const FailingCall<&Table::vkWaitForFences> waiting(device, VK_TIMEOUT);
     CountedCalls<&Table::vkWaitForFences> waits(device);

@@ -6,9 +6,9 @@
 
 #include <chrono>
 #include <cmath>
-#include <random>
-#include <set>
 
+#include "backend/vulkan/testing/opened_devices.h"
+#include "backend/vulkan/testing/random_values.h"
 #include "backend/vulkan/testing/validation_environment.h"
 #include "backend/vulkan/vulkan_backend.h"
 #include "host_ref/interpreter.h"
@@ -21,6 +21,7 @@ using graph::Extent4d;
 using graph::Shape;
 using graph::Window2d;
 using numerics::Rounding;
+using testing::OpenedDevice;
 using Bytes = std::vector<std::byte>;
 
 const auto* const kValidation = vulkan::testing::fail_on_validation_messages();
@@ -28,30 +29,11 @@ const auto* const kValidation = vulkan::testing::fail_on_validation_messages();
 // Some drivers take seconds for one pipeline.
 constexpr auto kCompileBudget = std::chrono::seconds(1);
 
-struct OpenedDevice {
-  std::string name;
-  std::shared_ptr<Device> device;
-  bool is_masked = false;
-};
+// As they are, and with everything optional hidden.
+constexpr const char* kMasks[] = {"", "all"};
 
-// Every device, as it is, as a small one, and as another kind of device that prefers other kernels.
 const std::vector<OpenedDevice>& devices() {
-  static const std::vector<OpenedDevice> opened = [] {
-    std::vector<OpenedDevice> result;
-    const auto loaded_drivers = keep_drivers_loaded();
-    const auto listed = list_devices().value_or(std::vector<DeviceDescription>{});
-    for (size_t i = 0; i < listed.size(); ++i) {
-      for (const char* mask : {"", "all"}) {
-        auto device = open_device(i, {.mask = mask, .cache_dir = ""});
-        EXPECT_TRUE(device) << device.error().message;
-        if (device) {
-          result.push_back(
-              {listed[i].name + ", mask '" + mask + "'", std::move(*device), *mask != '\0'});
-        }
-      }
-    }
-    return result;
-  }();
+  static const std::vector<OpenedDevice> opened = testing::open_every_device(kMasks);
   return opened;
 }
 
@@ -72,22 +54,15 @@ struct WindowCase {
 };
 
 // A graph of chains: only what is said to be an output is one.
-class Chains {
+class Chains : public testing::RandomValues {
  public:
+  Chains() : RandomValues(29) {}
+
   int32_t input(Shape shape, DataType type = DataType::kInt8) {
     graph.inputs.push_back(tensor(std::move(shape)));
     graph.tensors.back().type = type;
     return graph.inputs.back();
   }
-
-  int32_t between(int32_t low, int32_t high) {
-    return std::uniform_int_distribution<int32_t>(low, high)(random_);
-  }
-  template <typename T>
-  T pick(std::initializer_list<T> values) {
-    return *(values.begin() + between(0, static_cast<int32_t>(values.size()) - 1));
-  }
-  int32_t zero_point() { return pick({-128, 127, 0, between(-128, 127)}); }
 
   int32_t convolution(int32_t input, const WindowCase& c, Rounding rounding,
                       std::optional<int32_t> input_zero_point = {}) {
@@ -179,7 +154,7 @@ class Chains {
       SCOPED_TRACE(opened.name);
       std::chrono::nanoseconds compiling{0};
       bool is_first = true;
-      for (const std::string& kernel : kernels_of(*opened.device)) {
+      for (const std::string& kernel : testing::kernels_of(*opened.device, graph)) {
         if (compiling > kCompileBudget) {
           break;
         }
@@ -317,23 +292,6 @@ class Chains {
     graph.operators.push_back({std::move(name), index, std::move(operation)});
     return output;
   }
-  std::vector<int8_t> values(size_t count) {
-    std::vector<int8_t> result(count);
-    for (int8_t& value : result) {
-      value = static_cast<int8_t>(between(-128, 127));
-    }
-    return result;
-  }
-
-  std::set<std::string> kernels_of(const Device& device) const {
-    std::set<std::string> names{""};
-    for (const graph::LoweredOperator& op : graph.operators) {
-      const auto kernels = device.kernels(graph, op);
-      EXPECT_TRUE(kernels) << kernels.error().message;
-      names.insert(kernels->begin(), kernels->end());
-    }
-    return names;
-  }
 
   size_t fused_in(const Program& program) const {
     const std::vector<OperatorPlacement> placements = program.placements();
@@ -365,8 +323,6 @@ class Chains {
   size_t elements(int32_t tensor) const {
     return static_cast<size_t>(graph::element_count(shape_of(tensor)).value());
   }
-
-  std::mt19937 random_{29};
 };
 
 class FusedPrograms : public ::testing::Test {
@@ -434,7 +390,7 @@ std::vector<EndingCase> ending_cases() {
 
 TEST_F(FusedPrograms, EveryKernelOfConvolutionsEndsInSumsAndTables) {
   for (const OpenedDevice& opened : devices()) {
-    if (opened.is_masked) {
+    if (!opened.mask.empty()) {
       continue;  // it has no others
     }
     std::set<std::string> done;

@@ -28,27 +28,9 @@ class Network {
     graph.inputs.push_back(tensor(std::move(shape)));
     return graph.inputs.back();
   }
-  int32_t convolution(int32_t input) {
-    LoweredConvolution op;
-    const Shape& shape = shape_of(input);
-    op.input = input;
-    op.input_extent = {shape[0], shape[1], shape[2], shape[3]};
-    op.output_extent = op.input_extent;
-    op.input_zero_point = kZeroPoint;
-    op.output = tensor(shape);
-    add("CONV_2D", op);
-    return op.output;
-  }
+  int32_t convolution(int32_t input) { return add_window("CONV_2D", LoweredConvolution{}, input); }
   int32_t depthwise(int32_t input) {
-    LoweredDepthwiseConvolution op;
-    const Shape& shape = shape_of(input);
-    op.input = input;
-    op.input_extent = {shape[0], shape[1], shape[2], shape[3]};
-    op.output_extent = op.input_extent;
-    op.input_zero_point = kZeroPoint;
-    op.output = tensor(shape);
-    add("DEPTHWISE_CONV_2D", op);
-    return op.output;
+    return add_window("DEPTHWISE_CONV_2D", LoweredDepthwiseConvolution{}, input);
   }
   int32_t sum(int32_t left, int32_t right) {
     graph::LoweredAdd op;
@@ -111,6 +93,19 @@ class Network {
   LoweredGraph graph;
 
  private:
+  // A window that leaves the shape as it is.
+  template <typename Convolution>
+  int32_t add_window(const char* name, Convolution op, int32_t input) {
+    const Shape shape = shape_of(input);
+    op.input = input;
+    op.input_extent = {shape[0], shape[1], shape[2], shape[3]};
+    op.output_extent = op.input_extent;
+    op.input_zero_point = kZeroPoint;
+    op.output = tensor(shape);
+    const int32_t output = op.output;
+    add(name, std::move(op));
+    return output;
+  }
   void add(std::string name, graph::LoweredOperation operation) {
     // Source operators are numbered apart from the graph's.
     const auto index = static_cast<int32_t>(graph.operators.size()) + 10;

@@ -7,11 +7,12 @@
 
 #include <chrono>
 #include <limits>
-#include <random>
 #include <set>
 
 #include "backend/vulkan/device_context.h"
 #include "backend/vulkan/dispatch_building.h"
+#include "backend/vulkan/testing/opened_devices.h"
+#include "backend/vulkan/testing/random_values.h"
 #include "backend/vulkan/testing/validation_environment.h"
 #include "backend/vulkan/vulkan_backend.h"
 #include "host_ref/interpreter.h"
@@ -25,6 +26,7 @@ using graph::Shape;
 using graph::Window2d;
 using numerics::Rounding;
 using ::testing::ElementsAre;
+using testing::OpenedDevice;
 using Bytes = std::vector<std::byte>;
 
 const auto* const kValidation = vulkan::testing::fail_on_validation_messages();
@@ -32,34 +34,19 @@ const auto* const kValidation = vulkan::testing::fail_on_validation_messages();
 // Some drivers take seconds for one pipeline.
 constexpr auto kCompileBudget = std::chrono::seconds(1);
 
-struct OpenedDevice {
-  std::string name;
-  std::shared_ptr<Device> device;
-};
+// As they are, and with everything optional hidden.
+constexpr const char* kMasks[] = {"", "all"};
 
-// Every device, as it is and with everything optional hidden.
 const std::vector<OpenedDevice>& devices() {
-  static const std::vector<OpenedDevice> opened = [] {
-    std::vector<OpenedDevice> result;
-    const auto loaded_drivers = keep_drivers_loaded();
-    const auto listed = list_devices().value_or(std::vector<DeviceDescription>{});
-    for (size_t i = 0; i < listed.size(); ++i) {
-      for (const char* mask : {"", "all"}) {
-        auto device = open_device(i, {.mask = mask, .cache_dir = ""});
-        EXPECT_TRUE(device) << device.error().message;
-        if (device) {
-          result.push_back({listed[i].name + ", mask '" + mask + "'", std::move(*device)});
-        }
-      }
-    }
-    return result;
-  }();
+  static const std::vector<OpenedDevice> opened = testing::open_every_device(kMasks);
   return opened;
 }
 
 // Independent operators, each with inputs and an output of its own, run as one program.
-class Cases {
+class Cases : public testing::RandomValues {
  public:
+  Cases() : RandomValues(23) {}
+
   int32_t input(Shape shape) {
     graph_.inputs.push_back(tensor(std::move(shape)));
     return graph_.inputs.back();
@@ -79,22 +66,6 @@ class Cases {
     const auto index = static_cast<int32_t>(graph_.operators.size());
     graph_.operators.push_back({"TEST", index, std::move(operation)});
   }
-
-  int32_t between(int32_t low, int32_t high) {
-    return std::uniform_int_distribution<int32_t>(low, high)(random_);
-  }
-  template <typename T>
-  T pick(std::initializer_list<T> values) {
-    return *(values.begin() + between(0, static_cast<int32_t>(values.size()) - 1));
-  }
-  std::vector<int8_t> values(size_t count) {
-    std::vector<int8_t> result(count);
-    for (int8_t& value : result) {
-      value = static_cast<int8_t>(between(-128, 127));
-    }
-    return result;
-  }
-  int32_t zero_point() { return pick({-128, 127, 0, between(-128, 127)}); }
 
   // Scales near the typical accumulator, some of them powers of two so that values tie.
   graph::OutputStage output_stage(int32_t channels, Rounding rounding, double magnitude) {
@@ -147,15 +118,8 @@ class Cases {
     return chosen;
   }
 
-  // Every name that some operator has a kernel of; the empty one, for the device's choice, first.
   std::set<std::string> kernels_of(const Device& device) const {
-    std::set<std::string> names{""};
-    for (const graph::LoweredOperator& op : graph_.operators) {
-      const auto kernels = device.kernels(graph_, op);
-      EXPECT_TRUE(kernels) << kernels.error().message;
-      names.insert(kernels->begin(), kernels->end());
-    }
-    return names;
+    return testing::kernels_of(device, graph_);
   }
 
  private:
@@ -226,7 +190,6 @@ class Cases {
   }
 
   graph::LoweredGraph graph_;
-  std::mt19937 random_{23};
 };
 
 class Kernels : public ::testing::Test {

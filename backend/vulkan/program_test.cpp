@@ -7,6 +7,7 @@
 #include <map>
 
 #include "backend/reference/reference_device.h"
+#include "backend/vulkan/testing/opened_devices.h"
 #include "backend/vulkan/testing/random_networks.h"
 #include "backend/vulkan/testing/validation_environment.h"
 #include "backend/vulkan/vulkan_backend.h"
@@ -17,6 +18,7 @@ namespace {
 
 using graph::DataType;
 using testing::NetworkKind;
+using testing::OpenedDevice;
 using Bytes = std::vector<std::byte>;
 
 const auto* const kValidation = testing::fail_on_validation_messages();
@@ -26,28 +28,8 @@ constexpr int kNetworksOfAKind = 24;
 // Some drivers take seconds for one pipeline; such a device sees the first networks of a kind only.
 constexpr auto kCompileBudget = std::chrono::seconds(5);
 
-struct OpenedDevice {
-  std::string name;
-  std::shared_ptr<Device> device;
-};
-
-// Opened once: starting a driver takes longer than most tests.
 const std::vector<OpenedDevice>& devices() {
-  static const std::vector<OpenedDevice> opened = [] {
-    std::vector<OpenedDevice> result;
-    const auto loaded_drivers = keep_drivers_loaded();
-    const auto listed = list_devices().value_or(std::vector<DeviceDescription>{});
-    for (size_t i = 0; i < listed.size(); ++i) {
-      for (const char* mask : kMasks) {
-        auto device = open_device(i, {.mask = mask, .cache_dir = ""});
-        EXPECT_TRUE(device) << device.error().message;
-        if (device) {
-          result.push_back({listed[i].name + ", mask '" + mask + "'", std::move(*device)});
-        }
-      }
-    }
-    return result;
-  }();
+  static const std::vector<OpenedDevice> opened = testing::open_every_device(kMasks);
   return opened;
 }
 

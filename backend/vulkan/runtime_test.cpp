@@ -247,17 +247,13 @@ TEST_F(Runtime, SeveralThreadsMayRunOneProgramAndSeveralPrograms) {
 }
 
 TEST_F(Runtime, ProgramsOutliveTheirDevice) {
-  Network network;
-  network.graph.outputs = {network.table(network.input({4, 3}), 3, 1)};
+  const Network network = testing::one_table();
   auto context = open_context(0, {});
   ASSERT_TRUE(context);
   const auto program = VulkanProgram::create(std::move(*context), network.graph, network.plans);
   contexts_.clear();
   ASSERT_TRUE(program);
-  const std::vector<Bytes> inputs = network.random_inputs(5);
-  const auto outputs = run(**program, network, inputs);
-  ASSERT_TRUE(outputs);
-  EXPECT_EQ(*outputs, network.expected(inputs));
+  testing::expect_right_run(**program, network, 5);
 }
 
 TEST_F(Runtime, UnknownShadersAndHugeNetworksAreErrorsNotCrashes) {
@@ -281,17 +277,13 @@ TEST_F(Runtime, PipelineCacheSurvivesDamage) {
   namespace fs = std::filesystem;
   const fs::path folder =
       fs::temp_directory_path() / fmt::format("lockstep_runtime_test_{}", ::getpid());
-  Network network;
-  network.graph.outputs = {network.table(network.input({4, 3}), 3, 1)};
+  const Network network = testing::one_table();
   for (int round = 0; round < 3; ++round) {
     const auto context = open_context(0, {.mask = "", .cache_dir = folder.string()});
     ASSERT_TRUE(context);
     const auto program = VulkanProgram::create(*context, network.graph, network.plans);
     ASSERT_TRUE(program) << program.error().message;
-    const std::vector<Bytes> inputs = network.random_inputs(5);
-    const auto outputs = run(**program, network, inputs);
-    ASSERT_TRUE(outputs);
-    EXPECT_EQ(*outputs, network.expected(inputs));
+    testing::expect_right_run(**program, network, 5);
     const auto is_cache = [](const auto& entry) { return entry.path().extension() == ".bin"; };
     const auto found = std::find_if(fs::directory_iterator(folder), {}, is_cache);
     ASSERT_NE(found, fs::directory_iterator());
@@ -363,8 +355,7 @@ TEST_F(Runtime, ProgramsThatCannotBeMadeLeaveNothingBehind) {
 }
 
 TEST_F(Runtime, FailedRunsMayBeTriedAgain) {
-  Network network;
-  network.graph.outputs = {network.table(network.input({4, 3}), 3, 1)};
+  const Network network = testing::one_table();
   const auto& context = contexts_.front();
   const auto program = VulkanProgram::create(context, network.graph, network.plans);
   ASSERT_TRUE(program);
@@ -382,8 +373,7 @@ TEST_F(Runtime, FailedRunsMayBeTriedAgain) {
 }
 
 TEST_F(Runtime, ProgramsOfALostDeviceStayDead) {
-  Network network;
-  network.graph.outputs = {network.table(network.input({4, 3}), 3, 1)};
+  const Network network = testing::one_table();
   const auto& context = contexts_.front();
   const auto program = VulkanProgram::create(context, network.graph, network.plans);
   ASSERT_TRUE(program);
@@ -402,8 +392,7 @@ TEST_F(Runtime, ProgramsOfALostDeviceStayDead) {
 }
 
 TEST_F(Runtime, DevicesThatHangAreGivenUp) {
-  Network network;
-  network.graph.outputs = {network.table(network.input({4, 3}), 3, 1)};
+  const Network network = testing::one_table();
   const auto context = open_context(0, {});
   ASSERT_TRUE(context);
   const auto program = VulkanProgram::create(*context, network.graph, network.plans);
@@ -421,8 +410,7 @@ TEST_F(Runtime, DevicesThatHangAreGivenUp) {
 
 // Waiting may fail for another reason than time, and then the device may still be at work.
 TEST_F(Runtime, ProgramsThatMayStillBeRunningAreNeitherFreedNorRunAgain) {
-  Network network;
-  network.graph.outputs = {network.table(network.input({4, 3}), 3, 1)};
+  const Network network = testing::one_table();
   for (const VkResult fence_status : {VK_NOT_READY, VK_ERROR_OUT_OF_HOST_MEMORY}) {
     auto context = open_context(0, {});
     ASSERT_TRUE(context);
@@ -448,8 +436,7 @@ TEST_F(Runtime, ProgramsThatMayStillBeRunningAreNeitherFreedNorRunAgain) {
 }
 
 TEST_F(Runtime, ProgramsOfADeviceLostWhileRunningStayDeadAndAreFreed) {
-  Network network;
-  network.graph.outputs = {network.table(network.input({4, 3}), 3, 1)};
+  const Network network = testing::one_table();
   auto context = open_context(0, {});
   ASSERT_TRUE(context);
   const std::weak_ptr<DeviceContext> observed = *context;

@@ -6,9 +6,7 @@
 // loop. device_cooperative_matrix.cpp computes the same on the host.
 //
 // Its module is checked in (precompiled/), because not every machine has a glslang that knows
-// GL_KHR_cooperative_matrix. Whoever changes this file, with glslang 15 or later:
-//   glslangValidator -V -g0 --quiet --target-env vulkan1.1
-//     -o precompiled/multiply_add_cooperative_matrix.spv multiply_add_cooperative_matrix.comp
+// GL_KHR_cooperative_matrix. Whoever changes this file runs scripts/precompile_shaders.sh.
 #version 450
 #extension GL_EXT_control_flow_attributes : require
 #extension GL_EXT_shader_explicit_arithmetic_types_int8 : require

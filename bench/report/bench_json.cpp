@@ -3,6 +3,7 @@
 #include <thread>
 
 #include "bench/report/bench_report.h"
+#include "conformance/report.h"
 #include "conformance/text.h"
 
 namespace lockstep::bench {
@@ -30,7 +31,7 @@ json as_json(const DeviceBenchmark& benchmark) {
     }
     measurements.push_back(std::move(measurement));
   }
-  return {{"device", bench::to_json(benchmark.device)},
+  return {{"device", conformance::device_to_json(benchmark.device)},
           {"clock", benchmark.clock},
           {"measurements", std::move(measurements)},
           {"roofline", bench::to_json(benchmark.roofline)}};
@@ -65,7 +66,7 @@ json as_json(const LayerBenchmark& benchmark) {
                       {"fastest", valid_utf8(layer.fastest().kernel)},
                       {"variants", std::move(variants)}});
   }
-  return {{"device", bench::to_json(benchmark.device)},
+  return {{"device", conformance::device_to_json(benchmark.device)},
           {"clock", benchmark.clock},
           {"roofline", bench::to_json(benchmark.roofline)},
           {"layers", std::move(layers)}};
@@ -117,7 +118,7 @@ json as_json(const ModelBenchmark& benchmark) {
                       {"multiply_accumulates", model.multiply_accumulates},
                       {"contenders", std::move(contenders)}});
   }
-  return {{"device", bench::to_json(benchmark.device)},
+  return {{"device", conformance::device_to_json(benchmark.device)},
           {"tflite_version", valid_utf8(benchmark.tflite_version)},
           {"models", std::move(models)}};
 }
@@ -140,7 +141,7 @@ json as_json(const GrowthBenchmark& benchmark) {
                     {"exponents_from_step_to_step", axis.local_exponents},
                     {"exponent_of_multiplications", axis.expected}});
   }
-  return {{"device", bench::to_json(benchmark.device)},
+  return {{"device", conformance::device_to_json(benchmark.device)},
           {"points", std::move(points)},
           {"axes", std::move(axes)},
           {"power_law",
@@ -174,24 +175,6 @@ std::string host_processor() {
     }
   }
   return fmt::format("{}, {} threads", name, std::thread::hardware_concurrency());
-}
-
-json to_json(const backend::DeviceDescription& device) {
-  json capabilities = json::array();
-  for (const auto& [name, value] : device.capabilities) {
-    capabilities.push_back({{"name", valid_utf8(name)}, {"value", valid_utf8(value)}});
-  }
-  return {{"backend", valid_utf8(device.backend)},
-          {"name", valid_utf8(device.name)},
-          {"kind", backend::device_kind_name(device.kind)},
-          {"driver", valid_utf8(device.driver)},
-          {"api_version", valid_utf8(device.api_version)},
-          {"vendor_id", device.vendor_id},
-          {"device_id", device.device_id},
-          {"driver_version", device.driver_version},
-          {"device_uuid", valid_utf8(device.device_uuid)},
-          {"driver_uuid", valid_utf8(device.driver_uuid)},
-          {"capabilities", std::move(capabilities)}};
 }
 
 json to_json(const Roofline& roofline) {

@@ -32,7 +32,6 @@ std::string current_time();
 // The processor as the system names it, and how many threads it runs at once.
 std::string host_processor();
 
-nlohmann::json to_json(const backend::DeviceDescription& device);
 nlohmann::json to_json(const Roofline& roofline);
 nlohmann::json to_json(const BenchReport& report);
 

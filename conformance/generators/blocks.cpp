@@ -252,13 +252,8 @@ void add_block(CaseCollector& cases, const Block& block, DataType type, uint64_t
                std::string_view name, bool is_quick) {
   LayerBuilder layers(type, seed, name);
   const Outputs outputs = block.build(layers);
-  const Result<graph::Graph> graph = layers.graph().build(outputs);
-  const std::vector<CoveragePoint> said = {{"block", block.name}};
-  if (is_quick) {
-    cases.add_quick(name, graph, layers.input_contents(), said);
-  } else {
-    cases.add(name, graph, layers.input_contents(), said);
-  }
+  cases.add_either(is_quick, name, layers.graph().build(outputs), layers.input_contents(),
+                   {{"block", block.name}});
 }
 
 // --- Measurement -------------------------------------------------------------------------------

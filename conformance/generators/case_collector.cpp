@@ -28,6 +28,16 @@ void CaseCollector::add_quick(std::string_view what, const Result<graph::Graph>&
   }
 }
 
+void CaseCollector::add_either(bool is_quick, std::string_view what,
+                               const Result<graph::Graph>& graph, std::vector<Bytes> inputs,
+                               const std::vector<CoveragePoint>& said) {
+  if (is_quick) {
+    add_quick(what, graph, std::move(inputs), said);
+  } else {
+    add(what, graph, std::move(inputs), said);
+  }
+}
+
 Status CaseCollector::append(std::string_view what, const Result<graph::Graph>& graph,
                              std::vector<Bytes> inputs, const std::vector<CoveragePoint>& said) {
   if (!graph) {

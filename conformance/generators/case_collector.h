@@ -25,6 +25,9 @@ class CaseCollector {
            const std::vector<CoveragePoint>& said = {});
   void add_quick(std::string_view what, const Result<graph::Graph>& graph,
                  std::vector<Bytes> inputs, const std::vector<CoveragePoint>& said = {});
+  // One or the other.
+  void add_either(bool is_quick, std::string_view what, const Result<graph::Graph>& graph,
+                  std::vector<Bytes> inputs, const std::vector<CoveragePoint>& said = {});
 
   Result<std::vector<Case>> finish() &&;
 

@@ -199,13 +199,8 @@ void add_neighbours(CaseCollector& cases, const Neighbours& neighbours, int32_t 
                     DataType type, uint64_t seed, std::string_view name, bool is_quick) {
   LayerBuilder layers(type, seed, name);
   const Outputs outputs = neighbours.build(layers, channels);
-  const Result<graph::Graph> graph = layers.graph().build(outputs);
-  const std::vector<CoveragePoint> said = {{"neighbours", neighbours.name}};
-  if (is_quick) {
-    cases.add_quick(name, graph, layers.input_contents(), said);
-  } else {
-    cases.add(name, graph, layers.input_contents(), said);
-  }
+  cases.add_either(is_quick, name, layers.graph().build(outputs), layers.input_contents(),
+                   {{"neighbours", neighbours.name}});
 }
 
 // --- Measurement -------------------------------------------------------------------------------

@@ -49,12 +49,7 @@ class RandomNetwork {
     std::vector<int32_t> outputs = real_outputs_;
     std::ranges::copy_if(tensors_, std::back_inserter(outputs),
                          [&](int32_t tensor) { return !is_read_.contains(tensor); });
-    const Result<graph::Graph> graph = layers_.graph().build(outputs);
-    if (is_quick) {
-      cases.add_quick(name, graph, layers_.input_contents());
-    } else {
-      cases.add(name, graph, layers_.input_contents());
-    }
+    cases.add_either(is_quick, name, layers_.graph().build(outputs), layers_.input_contents());
   }
 
  private:

@@ -191,6 +191,13 @@ class Network {
   std::vector<std::function<void(std::vector<Bytes>&)>> evaluation_;
 };
 
+// The smallest network there is: one dispatch, an input and an output.
+inline Network one_table() {
+  Network network;
+  network.graph.outputs = {network.table(network.input({4, 3}), 3, 1)};
+  return network;
+}
+
 // Room for the outputs of a run.
 struct OutputRoom {
   explicit OutputRoom(const Network& network) {
@@ -211,6 +218,13 @@ inline Result<std::vector<Bytes>> run(Program& program, const Network& network,
     return tl::unexpected(status.error());
   }
   return room.bytes;
+}
+
+inline void expect_right_run(Program& program, const Network& network, uint32_t seed) {
+  const std::vector<Bytes> inputs = network.random_inputs(seed);
+  const auto outputs = run(program, network, inputs);
+  ASSERT_TRUE(outputs) << outputs.error().message;
+  EXPECT_EQ(*outputs, network.expected(inputs)) << "seed " << seed;
 }
 
 // Every device of the machine, mapping memory where it can and staging.
@@ -236,10 +250,7 @@ class EveryDevice : public ::testing::Test {
       const auto program = VulkanProgram::create(context, network.graph, network.plans, options);
       ASSERT_TRUE(program) << program.error().message;
       for (uint32_t seed = 1; seed <= 3; ++seed) {
-        const std::vector<Bytes> inputs = network.random_inputs(seed);
-        const auto outputs = run(**program, network, inputs);
-        ASSERT_TRUE(outputs) << outputs.error().message;
-        EXPECT_EQ(*outputs, network.expected(inputs)) << "seed " << seed;
+        expect_right_run(**program, network, seed);
       }
     }
   }

@@ -1,11 +1,10 @@
-# The manifest of shaders/precompiled/, which says what its modules were made from and by whom.
-#   cmake -DACTION=write -DGENERATOR=TEXT -DVALIDATOR=TEXT -P precompiled_manifest.cmake
-#   cmake -DACTION=check [-DSPIRV_VAL=PROGRAM]             -P precompiled_manifest.cmake
+# The manifest of precompiled/ in a folder of shaders: what its modules were made from and by whom.
+#   cmake -DSHADERS=FOLDER -DACTION=write -DGENERATOR=TEXT -DVALIDATOR=TEXT -P precompiled_manifest.cmake
+#   cmake -DSHADERS=FOLDER -DACTION=check [-DSPIRV_VAL=PROGRAM]             -P precompiled_manifest.cmake
 # A source counts without its comments and white space: who mends a comment need not compile anew.
 cmake_minimum_required(VERSION 3.25)
-set(shaders "${CMAKE_CURRENT_LIST_DIR}")
-set(modules_file "${shaders}/precompiled_modules.txt")
-set(manifest_file "${shaders}/precompiled/manifest.txt")
+set(modules_file "${SHADERS}/precompiled_modules.txt")
+set(manifest_file "${SHADERS}/precompiled/manifest.txt")
 set(remedy "run scripts/precompile_shaders.sh")
 
 # Appends `source` and everything it includes to the list `result`, each once.
@@ -14,7 +13,7 @@ function(collect_sources source result)
     return()
   endif()
   list(APPEND ${result} "${source}")
-  file(STRINGS "${shaders}/${source}" includes REGEX "^#include \"[^\"]+\"")
+  file(STRINGS "${SHADERS}/${source}" includes REGEX "^#include \"[^\"]+\"")
   foreach(line IN LISTS includes)
     string(REGEX REPLACE "^#include \"([^\"]+)\".*" "\\1" include "${line}")
     collect_sources("${include}" ${result})
@@ -23,7 +22,7 @@ function(collect_sources source result)
 endfunction()
 
 function(hash_source source result)
-  file(READ "${shaders}/${source}" text)
+  file(READ "${SHADERS}/${source}" text)
   string(REGEX REPLACE "//[^\n]*" "" text "${text}")
   string(REGEX REPLACE "[ \t\r\n]+" " " text "${text}")
   string(SHA256 hash "${text}")
@@ -39,9 +38,9 @@ foreach(line IN LISTS modules)
   list(GET words 0 name)
   list(GET words 1 source)
   list(JOIN words " " recipe)
-  set(module "${shaders}/precompiled/${name}.spv")
+  set(module "${SHADERS}/precompiled/${name}.spv")
   if(NOT EXISTS "${module}")
-    message(FATAL_ERROR "shaders/precompiled/${name}.spv is not there: ${remedy}")
+    message(FATAL_ERROR "${module} is not there: ${remedy}")
   endif()
   file(SHA256 "${module}" hash)
   list(APPEND facts "module ${hash} ${recipe}")
@@ -70,12 +69,12 @@ if(NOT recorded STREQUAL facts)
   list(APPEND differing ${gone})
   list(REMOVE_DUPLICATES differing)
   list(JOIN differing ", " differing)
-  message(FATAL_ERROR "shaders/precompiled/ does not belong to these sources (${differing}): ${remedy}")
+  message(FATAL_ERROR "${SHADERS}/precompiled/ does not belong to these sources (${differing}): ${remedy}")
 endif()
 file(STRINGS "${manifest_file}" validity REGEX "^validator .*: valid$")
 file(STRINGS "${manifest_file}" generator REGEX "^generator glslang [0-9]")
 if(validity STREQUAL "" OR generator STREQUAL "")
-  message(FATAL_ERROR "shaders/precompiled/manifest.txt names no generator or no validator: ${remedy}")
+  message(FATAL_ERROR "${manifest_file} names no generator or no validator: ${remedy}")
 endif()
 message(STATUS "the precompiled modules belong to their sources")
 
@@ -83,7 +82,7 @@ if(SPIRV_VAL)
   foreach(line IN LISTS modules)
     separate_arguments(words UNIX_COMMAND "${line}")
     list(GET words 0 name)
-    execute_process(COMMAND "${SPIRV_VAL}" --target-env vulkan1.1 "${shaders}/precompiled/${name}.spv"
+    execute_process(COMMAND "${SPIRV_VAL}" --target-env vulkan1.1 "${SHADERS}/precompiled/${name}.spv"
                     RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
     if(status EQUAL 0)
       message(STATUS "${name}: valid")
