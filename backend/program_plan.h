@@ -22,7 +22,7 @@ struct PlannedOperator {
   int32_t source_operator = 0;
   std::string kernel;
   ChosenBy chosen_by = ChosenBy::kOnlyKernel;
-  // 0: it only gives a tensor's memory another name, or another operator's dispatch computes it too.
+  // 0: it only gives memory another name, or other operators' dispatches compute it too.
   int64_t dispatches = 0;
   int64_t constant_bytes = 0;
 };
@@ -35,8 +35,9 @@ struct PlannedTensor {
   Memory memory = Memory::kArena;
   int64_t offset = 0;
   int64_t bytes = 0;
-  int32_t first = 0;  // of kArena and kBorder: written
-  int32_t last = 0;   // last read
+  int32_t first = 0;             // of kArena and kBorder: written
+  int32_t last = 0;              // last read
+  std::vector<int32_t> parts{};  // tensors that are some of the bytes
 };
 std::string_view planned_memory_name(
     PlannedTensor::Memory memory);  // "arena", "border", "constants"

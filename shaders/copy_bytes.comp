@@ -1,8 +1,8 @@
 // Moves single bytes: CONCATENATION at any channel, RESHAPE between any layouts. With TABLE each
-// byte goes through output = table[input + 128]. Output elements are numbered densely; those whose
-// number modulo block_elements lies in [first_element, first_element + input_elements) come from
-// the input, whose elements are numbered likewise. Each invocation writes one output word, keeping
-// (with `merge`) the bytes that do not come from this input.
+// byte goes through output = table[input + 128]. The output comes in blocks of rows (one for each
+// outer index), whose elements are numbered densely; those from first_element on come from the
+// input, whose elements are numbered likewise. Each invocation writes one of the words that hold
+// any of them, keeping (with `merge`) the bytes that do not come from this input.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 
@@ -18,16 +18,19 @@ layout(std430, binding = 1) buffer Output { uint output_words[]; };
 #endif
 
 layout(push_constant) uniform Shape {
-  uint words;            // invocations: rows * output_row_words
+  uint words;            // invocations: blocks * rows * row_words
+  uint row_words;        // to write in each row
+  uint rows;             // to write in each block
+  uint block_rows;       // output rows in a block
+  uint first_row;        // to write
+  uint first_word;       // to write in its row
   uint output_channels;
-  uint output_row_words;  // that hold channels
-  uint output_stride;     // words from one row to the next
+  uint output_stride;    // words from one row to the next
   uint input_channels;
-  uint input_stride;      // bytes from one row to the next
-  uint block_elements;    // output elements of one outer index
+  uint input_stride;     // bytes from one row to the next
   uint first_element;
-  uint input_elements;    // of one outer index
-  uint merge;             // 0: no input before this one has written the output
+  uint input_elements;   // of one outer index
+  uint merge;            // 0: no input before this one has written the output
 };
 
 void main() {
@@ -35,16 +38,16 @@ void main() {
   if (index >= words) {
     return;
   }
-  uint row = index / output_row_words;
-  uint row_word = index - row * output_row_words;
-  uint output_index = row * output_stride + row_word;
+  uint written_row = index / row_words;
+  uint row_word = first_word + (index - written_row * row_words);
+  uint block = written_row / rows;
+  uint row = first_row + (written_row - block * rows);
+  uint output_index = (block * block_rows + row) * output_stride + row_word;
   uint result = 0u;
   uint moved = 0u;  // mask of the bytes in `result`
   for (uint lane = 0u; lane < 4u; ++lane) {
     uint channel = row_word * 4u + lane;
-    uint element = row * output_channels + channel;
-    uint block = element / block_elements;
-    uint offset = element - block * block_elements - first_element;  // wraps when in front
+    uint offset = row * output_channels + channel - first_element;  // wraps when in front
     if (channel < output_channels && offset < input_elements) {
       uint input_element = block * input_elements + offset;
       uint input_row = input_element / input_channels;

@@ -21,6 +21,10 @@ std::string names_of(const graph::Graph& graph, const PlannedTensor& piece) {
   for (const int32_t tensor : piece.tensors) {
     names += (names.empty() ? "" : " = ") + graph.tensors[static_cast<size_t>(tensor)].name;
   }
+  for (const int32_t part : piece.parts) {
+    names += (part == piece.parts.front() ? " of " : ", ") +
+             graph.tensors[static_cast<size_t>(part)].name;
+  }
   return names;
 }
 
@@ -118,6 +122,7 @@ nlohmann::json plan_json(const ProgramPlan& plan) {
   nlohmann::json tensors = nlohmann::json::array();
   for (const PlannedTensor& piece : plan.tensors) {
     tensors.push_back({{"tensors", piece.tensors},
+                       {"parts", piece.parts},
                        {"memory", backend::planned_memory_name(piece.memory)},
                        {"offset", piece.offset},
                        {"bytes", piece.bytes},

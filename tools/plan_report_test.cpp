@@ -23,7 +23,7 @@ ProgramPlan sample() {
                      .constant_bytes = 64}};
   plan.tensors = {
       {{0}, PlannedTensor::Memory::kArena, 0, 200, 0, 1},
-      {{2}, PlannedTensor::Memory::kArena, 0, 100, 2, 3},
+      {{2}, PlannedTensor::Memory::kArena, 0, 100, 2, 3, {5, 6}},
       {{1, 3}, PlannedTensor::Memory::kArena, 200, 200, 1, 2},
       {{4}, PlannedTensor::Memory::kConstants, 64, 16, 1, 1},
   };
@@ -35,7 +35,7 @@ ProgramPlan sample() {
 
 graph::Graph sample_graph() {
   graph::Graph graph;
-  for (const char* name : {"a", "b", "c", "alias", "table"}) {
+  for (const char* name : {"a", "b", "c", "alias", "table", "left", "right"}) {
     graph.tensors.emplace_back().name = name;
   }
   graph.operators.emplace_back().name = "CONV_2D";
@@ -69,6 +69,7 @@ TEST(PlanReport, TablesNameKernelsTensorsAndTotals) {
   const std::string memory = memory_table(sample_graph(), sample());
   EXPECT_THAT(memory, HasSubstr("arena 400 bytes, 1.250 of the lower bound 320"));
   EXPECT_THAT(memory, HasSubstr("b = alias"));
+  EXPECT_THAT(memory, HasSubstr("c of left, right"));
 }
 
 TEST(PlanReport, JsonHoldsThePlan) {
@@ -76,6 +77,7 @@ TEST(PlanReport, JsonHoldsThePlan) {
   EXPECT_EQ(json["arena_bytes"], 400);
   EXPECT_EQ(json["arena_lower_bound"], 320);
   EXPECT_EQ(json["operators"][0]["chosen_by"], "tuning");
+  EXPECT_EQ(json["tensors"][1]["parts"], (std::vector<int>{5, 6}));
   EXPECT_EQ(json["tensors"][2]["tensors"], (std::vector<int>{1, 3}));
   EXPECT_EQ(json["tensors"][3]["memory"], "constants");
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
 
 #include "backend/arena.h"
 
@@ -14,14 +15,6 @@ using Memory = TensorPlace::Memory;
 
 int64_t align_up(int64_t value, int64_t alignment) {
   return (value + alignment - 1) / alignment * alignment;
-}
-
-// Whether the same elements in the same order are the same bytes: equal rows, or no padding at all.
-bool lie_alike(const graph::LoweredTensor& a, const graph::LoweredTensor& b) {
-  const TensorLayout left = layout_of(a);
-  const TensorLayout right = layout_of(b);
-  const bool dense = left.is_dense() && right.is_dense();
-  return left == right || (dense && left.bytes() == right.bytes());
 }
 
 // What is known of the tensors that share one piece of memory.
@@ -45,6 +38,8 @@ class Planner {
       : graph_(graph),
         plans_(plans),
         roots_(graph.tensors.size(), -1),
+        offsets_(graph.tensors.size(), 0),
+        parts_(graph.tensors.size()),
         sharings_(graph.tensors.size()) {}
 
   Status follow_tensors() {
@@ -65,6 +60,9 @@ class Planner {
       }
       roots_[index] = tensor;
       sharings_[index].is_input = true;
+    }
+    if (Status status = follow_pieces(); !status) {
+      return status;
     }
     for (size_t i = 0; i < graph_.operators.size(); ++i) {
       if (Status status = follow_operator(i); !status) {
@@ -126,8 +124,11 @@ class Planner {
       plan.places[lifetime_tensors[i]].offset = guard + arena.offsets[i];
     }
     for (size_t tensor = 0; tensor < graph_.tensors.size(); ++tensor) {
-      if (roots_[tensor] >= 0) {
-        plan.places[tensor] = plan.places[static_cast<size_t>(roots_[tensor])];
+      if (roots_[tensor] >= 0 && roots_[tensor] != static_cast<int32_t>(tensor)) {
+        TensorPlace& place = plan.places[tensor];
+        place = plan.places[static_cast<size_t>(roots_[tensor])];
+        place.offset += offsets_[tensor];
+        place.bytes = bound_bytes(layout_of(graph_.tensors[tensor]).bytes());
       }
     }
     return plan;
@@ -160,10 +161,55 @@ class Planner {
     return {};
   }
 
+  // Which tensors are parts of others, before anybody writes them.
+  Status follow_pieces() {
+    for (size_t i = 0; i < graph_.operators.size(); ++i) {
+      const graph::LoweredOperation& operation = graph_.operators[i].operation;
+      const int32_t output = graph::operation_output(operation);
+      const std::vector<int32_t> inputs = graph::operation_inputs(operation);
+      for (const PieceInPlace& piece : plans_[i].pieces_in_place) {
+        // Checked with the operator, which comes later: its tensors exist.
+        if (!check_index(output, "") || std::ranges::count(inputs, piece.tensor) != 1 ||
+            !check_index(piece.tensor, "") || !can_be_part(piece, output)) {
+          return make_error(ErrorCode::kInternal, "{}: {} cannot have tensor {} in place",
+                            graph_.name, user_of(i), piece.tensor);
+        }
+        parts_[static_cast<size_t>(piece.tensor)] = {output, piece.offset};
+      }
+    }
+    return {};
+  }
+
+  // Whether nobody but an operator gives the tensor a value, and it lies within the output.
+  bool can_be_part(const PieceInPlace& piece, int32_t output) const {
+    const auto index = static_cast<size_t>(piece.tensor);
+    const int64_t end = piece.offset + layout_of(tensor(piece.tensor)).bytes();
+    const bool goes_round = piece.tensor == output || parts_[static_cast<size_t>(output)].whole;
+    return roots_[index] < 0 && !parts_[index].whole && !goes_round && piece.offset >= 0 &&
+           piece.offset % kBindingUnit == 0 && end <= layout_of(tensor(output)).bytes();
+  }
+
+  // Where a tensor lies that an operator makes by itself: in its own memory, or in that of what it
+  // is a part of.
+  void find_memory(int32_t tensor) {
+    const auto index = static_cast<size_t>(tensor);
+    int32_t root = tensor;
+    while (parts_[static_cast<size_t>(root)].whole) {
+      offsets_[index] += parts_[static_cast<size_t>(root)].offset;
+      root = *parts_[static_cast<size_t>(root)].whole;
+    }
+    roots_[index] = root;
+  }
+
+  std::string user_of(size_t index) const {
+    const LoweredOperator& op = graph_.operators[index];
+    return fmt::format("operator {} ({})", op.source_operator, op.name);
+  }
+
   Status follow_operator(size_t index) {
     const LoweredOperator& op = graph_.operators[index];
     const auto step = static_cast<int32_t>(index) + 1;
-    const std::string user = fmt::format("operator {} ({})", op.source_operator, op.name);
+    const std::string user = user_of(index);
     const std::vector<int32_t> inputs = graph::operation_inputs(op.operation);
     std::vector<int32_t> read = inputs;
     // What an epilogue reads is an input of the plan alone.
@@ -184,19 +230,23 @@ class Planner {
     if (Status status = check_index(output, user); !status) {
       return status;
     }
-    int32_t& root = roots_[static_cast<size_t>(output)];
-    if (root >= 0) {
+    const auto written = static_cast<size_t>(output);
+    if (roots_[written] >= 0) {
       return make_error(ErrorCode::kInvalidArgument,
                         "{}: {} writes '{}', which has a value already", graph_.name, user,
                         name(output));
     }
-    root = output;
+    find_memory(output);
     if (plans_[index].is_alias) {
-      if (inputs.size() != 1 || !lie_alike(tensor(inputs[0]), tensor(output))) {
+      if (inputs.size() != 1 ||
+          !lie_alike(layout_of(tensor(inputs[0])), layout_of(tensor(output))) ||
+          parts_[written].whole) {
         return make_error(ErrorCode::kInternal, "{}: {} cannot share its input's memory",
                           graph_.name, user);
       }
-      root = roots_[static_cast<size_t>(inputs[0])];
+      const auto shared = static_cast<size_t>(inputs[0]);
+      roots_[written] = roots_[shared];
+      offsets_[written] = offsets_[shared];
     }
     sharing_of(output).touch(step);
     return {};
@@ -208,7 +258,14 @@ class Planner {
 
   const LoweredGraph& graph_;
   std::span<const KernelPlan> plans_;
-  std::vector<int32_t> roots_;  // by tensor: whose memory it has; -1 before it is written
+  // What a tensor is a part of.
+  struct Part {
+    std::optional<int32_t> whole;
+    int64_t offset = 0;
+  };
+  std::vector<int32_t> roots_;    // by tensor: whose memory it has; -1 before it is written
+  std::vector<int64_t> offsets_;  // by tensor: where in that memory
+  std::vector<Part> parts_;       // by tensor
   std::vector<Sharing> sharings_;
 };
 

@@ -23,11 +23,12 @@ struct TensorPlace {
   Memory memory = Memory::kNone;
   int64_t offset = 0;  // in bytes; of kConstants: left to whoever lays out the constants
   int64_t bytes = 0;   // a multiple of 16
-  // The tensor whose memory this is: itself, or the one it is an alias of.
+  // The tensor whose memory this is: itself, the one it is an alias of, or the one it is a part of
+  // (KernelPlan::pieces_in_place), which begins where the memory does.
   int32_t root = 0;
-  // The steps of the first and the last access: operator i is step i + 1, 0 comes before all of
-  // them (the graph's inputs are written) and the number of operators + 1 after (its outputs are
-  // read).
+  // Of that memory, the steps of the first and the last access: operator i is step i + 1, 0 comes
+  // before all of them (the graph's inputs are written) and the number of operators + 1 after (its
+  // outputs are read).
   int32_t first = 0;
   int32_t last = 0;
 };
@@ -52,7 +53,7 @@ PlacementRules placement_rules(const Capabilities& capabilities, const CompileOp
 
 // `plans` belong to graph.operators, one each. kInvalidArgument when the graph's structure is
 // broken: an operator reads what nothing has written, a tensor has two writers, an index is out of
-// range, an alias changes the layout.
+// range, an alias changes the layout. kInternal when a piece cannot be where its plan wants it.
 Result<ActivationPlan> plan_activations(const graph::LoweredGraph& graph,
                                         std::span<const KernelPlan> plans,
                                         const PlacementRules& rules);

@@ -155,6 +155,113 @@ TEST(PlanActivations, AliasKeepsItsInputsMemoryAliveForItsOwnReaders) {
   EXPECT_NE(plan->places[3].offset, plan->places[2].offset);
 }
 
+// Two pieces and what they are pieces of: 0 -> 1 -> 2, 0 -> 3, [2, 3] -> 4, 4 -> 5. Tensors are 256
+// bytes, 4 of two of them.
+struct Joined : Chain {
+  Joined() : Chain(6) {
+    add_table(0, 1);
+    add_table(1, 2);
+    add_table(0, 3);
+    add_join({2, 3}, 4, {{2, 0}, {3, 256}});
+    add_table(4, 5);
+    graph.inputs = {0};
+    graph.outputs = {5};
+  }
+  void add_join(std::vector<int32_t> inputs, int32_t output, std::vector<PieceInPlace> pieces) {
+    int32_t rows = 0;
+    for (const int32_t input : inputs) {
+      rows += graph.tensors[static_cast<size_t>(input)].shape[1];
+    }
+    graph.tensors[static_cast<size_t>(output)].shape[1] = rows;
+    graph.operators.push_back({"CONCATENATION", index(),
+                               graph::LoweredConcatenation{std::move(inputs), output, 1, {}, {}}});
+    plans.emplace_back().pieces_in_place = std::move(pieces);
+  }
+};
+
+TEST(PlanActivations, PiecesAreInTheirPlaceFromTheFirstOneOn) {
+  const Joined joined;
+  for (const bool separate_border : {false, true}) {
+    const auto plan = joined.plan(separate_border);
+    ASSERT_TRUE(plan) << plan.error().message;
+    const TensorPlace& whole = plan->places[4];
+    EXPECT_EQ(whole.bytes, 512);
+    EXPECT_EQ(whole.first, 2);
+    EXPECT_EQ(whole.last, 5);
+    for (const int32_t piece : {2, 3}) {
+      const TensorPlace& place = plan->places[static_cast<size_t>(piece)];
+      EXPECT_EQ(place.memory, whole.memory);
+      EXPECT_EQ(place.offset, whole.offset + (piece == 2 ? 0 : 256));
+      EXPECT_EQ(place.bytes, 256);
+      EXPECT_EQ(place.root, 4);
+      EXPECT_EQ(place.first, 2);
+      EXPECT_EQ(place.last, 5);
+    }
+    // Nothing else is there meanwhile.
+    EXPECT_TRUE(plan->places[1].offset >= whole.offset + 512 ||
+                plan->places[1].offset + 256 <= whole.offset);
+  }
+}
+
+TEST(PlanActivations, PiecesOfPiecesAndTheirAliasesAddUp) {
+  Joined joined;
+  const auto more = static_cast<int32_t>(joined.graph.tensors.size());
+  for (int32_t i = 0; i < 3; ++i) {
+    joined.graph.tensors.push_back(joined.graph.tensors[0]);
+  }
+  joined.add_table(0, more);
+  joined.add_alias(3, more + 1);
+  joined.add_join({more, 4}, more + 2, {{more, 0}, {4, 256}});
+  joined.graph.outputs = {5, more + 1, more + 2};
+  const auto plan = joined.plan(true);
+  ASSERT_TRUE(plan) << plan.error().message;
+  const TensorPlace& whole = plan->places[static_cast<size_t>(more) + 2];
+  EXPECT_EQ(whole.memory, Memory::kBorder);
+  EXPECT_EQ(whole.bytes, 768);
+  EXPECT_EQ(whole.first, 2);
+  EXPECT_EQ(plan->places[2].offset, whole.offset + 256);
+  EXPECT_EQ(plan->places[3].offset, whole.offset + 512);
+  EXPECT_EQ(plan->places[4].offset, whole.offset + 256);
+  EXPECT_EQ(plan->places[4].bytes, 512);
+  const TensorPlace& alias = plan->places[static_cast<size_t>(more) + 1];
+  EXPECT_EQ(alias.offset, whole.offset + 512);
+  EXPECT_EQ(alias.bytes, 256);
+  EXPECT_EQ(alias.root, more + 2);
+}
+
+TEST(PlanActivations, PiecesThatCannotBeInPlaceAreRefused) {
+  const auto expect_refused = [](std::vector<PieceInPlace> pieces, auto&& change) {
+    Joined joined;
+    joined.plans[3].pieces_in_place = std::move(pieces);
+    change(joined);
+    const auto plan = joined.plan(true);
+    ASSERT_FALSE(plan);
+    EXPECT_EQ(plan.error().code, ErrorCode::kInternal);
+  };
+  const auto nothing = [](Joined&) {};
+  expect_refused({{1, 0}}, nothing);             // not an input of the operator
+  expect_refused({{9, 0}}, nothing);             // not a tensor
+  expect_refused({{2, -16}}, nothing);           // in front
+  expect_refused({{2, 272}}, nothing);           // behind the end
+  expect_refused({{2, 4}}, nothing);             // inside a unit
+  expect_refused({{2, 0}, {2, 256}}, nothing);   // twice
+  expect_refused({{2, 0}}, [](Joined& joined) {  // an input of the graph
+    joined.graph.inputs.push_back(2);
+  });
+  expect_refused({{2, 0}}, [](Joined& joined) {  // a constant
+    joined.graph.tensors[2].constant.resize(256);
+  });
+  expect_refused({{2, 0}}, [](Joined& joined) {  // an alias
+    joined.plans[1].is_alias = true;
+  });
+  expect_refused({{2, 0}}, [](Joined& joined) {  // a piece of its own piece
+    joined.plans[1].pieces_in_place = {{4, 0}};
+  });
+  expect_refused({{2, 0}}, [](Joined& joined) {  // read twice
+    std::get<graph::LoweredConcatenation>(joined.graph.operators[3].operation).inputs = {2, 2};
+  });
+}
+
 TEST(PlanActivations, AliasMustLieAsItsInputDoes) {
   const auto renamed = [](graph::Shape from, graph::Shape to) {
     Chain chain(2);

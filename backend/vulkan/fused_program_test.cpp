@@ -128,6 +128,35 @@ class Chains : public testing::RandomValues {
     return op_added("MAX_POOL_2D", std::move(op));
   }
 
+  int32_t reshape(int32_t input, Shape shape) {
+    graph::LoweredReshape op;
+    op.input = input;
+    op.output = tensor(std::move(shape));
+    graph.tensors.back().type = graph.tensors[static_cast<size_t>(input)].type;
+    return op_added("RESHAPE", op);
+  }
+  // Along an axis of the first one's shape; tensors that are in `translated` go through tables.
+  int32_t join(std::vector<int32_t> pieces, size_t axis, std::set<int32_t> translated = {}) {
+    graph::LoweredConcatenation op;
+    Shape shape = shape_of(pieces[0]);
+    const DataType type = graph.tensors[static_cast<size_t>(pieces[0])].type;
+    int32_t inner = 1;
+    for (size_t i = 0; i < shape.size(); ++i) {
+      op.outer *= i < axis ? shape[i] : 1;
+      inner *= i > axis ? shape[i] : 1;
+    }
+    shape[axis] = 0;
+    for (const int32_t piece : pieces) {
+      op.axis_sizes.push_back(shape_of(piece)[axis] * inner);
+      op.tables.push_back(translated.contains(piece) ? values(256) : std::vector<int8_t>{});
+      shape[axis] += shape_of(piece)[axis];
+    }
+    op.inputs = std::move(pieces);
+    op.output = tensor(std::move(shape));
+    graph.tensors.back().type = type;
+    return op_added("CONCATENATION", std::move(op));
+  }
+
   // Rows and columns before and after the image.
   int32_t pad(int32_t input, std::array<int32_t, 4> amounts, int32_t value) {
     graph::LoweredPad op;
@@ -610,6 +639,157 @@ TEST_F(FusedPrograms, TablesOfLargeTensorsAreLookedUpByTheFasterOne) {
     ASSERT_TRUE(program) << program.error().message;
     const bool is_processor = capability(*opened.device, "device class") == "cpu-like";
     EXPECT_EQ((*program)->statistics().dispatches, is_processor ? 1 : 3) << opened.name;
+  }
+}
+
+// Heads of a detector: anchors that lie in channels become rows.
+TEST_F(FusedPrograms, ReshapesBecomePartOfConcatenations) {
+  for (const DataType type : {DataType::kInt8, DataType::kUint8}) {
+    for (const int32_t channels : {1, 3, 4, 16, 17}) {
+      std::vector<int32_t> pieces;
+      std::set<int32_t> translated;
+      for (const int32_t anchors : {3, 1, 4}) {
+        const int32_t image = chains_.input({2, 3, 5, anchors * channels}, type);
+        const int32_t features = chains_.pool(image);
+        pieces.push_back(chains_.reshape(features, {2, 15 * anchors, channels}));
+        if (anchors == 1) {
+          translated.insert(pieces.back());
+        }
+      }
+      // Once more the first one, in another shape in between.
+      const int32_t chain = chains_.reshape(pieces[0], {channels, 90});
+      pieces.push_back(chains_.reshape(chain, {2, 45, channels}));
+      const int32_t joined =
+          chains_.join({pieces[0], pieces[1], pieces[2], pieces[3], pieces[1]}, 1, translated);
+      chains_.output(chains_.join({joined, pieces[2]}, 1));
+      chains_.output(joined);
+    }
+  }
+  chains_.expect_equal_to_reference(2 * 5 * 5);
+}
+
+TEST_F(FusedPrograms, ReshapesThatAreOutputsOrReadByOthersStay) {
+  for (const int32_t channels : {4, 17}) {
+    const int32_t features = chains_.pool(chains_.input({1, 3, 5, 3 * channels}));
+    const int32_t seen = chains_.reshape(features, {1, 45, channels});
+    const int32_t read = chains_.reshape(features, {1, 5, 9, channels});
+    chains_.output(seen);
+    chains_.output(chains_.join({seen, chains_.reshape(read, {1, 45, channels})}, 1));
+    chains_.output(chains_.pool(read));
+  }
+  // The one that only the concatenation reads is part of it.
+  chains_.expect_equal_to_reference(2);
+}
+
+TEST_F(FusedPrograms, TheHostReshapesAtTheBorders) {
+  size_t fused_away = 0;
+  for (const DataType outside : {DataType::kInt8, DataType::kUint8}) {
+    for (const DataType inside : {DataType::kInt8, DataType::kUint8}) {
+      for (const int32_t channels : {1, 4, 5, 16}) {
+        const int32_t given = chains_.input({2, 6 * channels}, outside);
+        const int32_t image = chains_.reshape(chains_.table(given, inside), {2, 2, 3, channels});
+        const int32_t result = chains_.reshape(chains_.pool(image), {2 * channels, 6});
+        chains_.output(chains_.table(chains_.reshape(result, {12 * channels}), outside));
+        fused_away += 5;
+      }
+    }
+  }
+  chains_.expect_equal_to_reference(fused_away);
+}
+
+// Along the batch and along rows: what makes a piece writes to where it belongs. Every other
+// command is one that moves a neighbour, or reads one.
+TEST_F(FusedPrograms, PiecesAreComputedInPlace) {
+  for (const DataType type : {DataType::kInt8, DataType::kUint8}) {
+    for (const int32_t channels : {1, 3, 4, 5, 16, 17, 32}) {
+      // 64 rows begin and end wherever a device may ask for it.
+      const Shape shape{1, 8, 8, channels};
+      const WindowCase c{.input = {1, 8, 8, channels}, .output_channels = channels};
+      const int32_t image = chains_.input(shape, type);
+      const int32_t pooled = chains_.pool(image);
+      const int32_t features = chains_.convolution(image, c, Rounding::kSingle);
+      const int32_t filtered = chains_.depthwise(pooled, c, Rounding::kDoubleTiesUp);
+      const int32_t summed = chains_.sum(chains_.convolution(filtered, c, Rounding::kSingle),
+                                         features, Rounding::kDoubleTiesUp);
+      const int32_t translated = chains_.pool(filtered);
+      const int32_t last = chains_.pool(chains_.input({1, 1, 8, channels}, type));
+      const int32_t joined = chains_.join(
+          {pooled, features, image, summed, translated, filtered, last}, 1, {translated});
+      chains_.output(chains_.pool(features));
+      chains_.output(chains_.pool(joined));
+      chains_.output(last);
+      // Pieces of pieces, and under another shape.
+      const int32_t stacked =
+          chains_.join({chains_.join({chains_.pool(features), chains_.pool(pooled)}, 0),
+                        chains_.reshape(chains_.pool(image), shape)},
+                       0);
+      chains_.output(stacked);
+    }
+  }
+  // Of each: a sum, a reshape.
+  chains_.expect_equal_to_reference(2 * 7 * 2);
+}
+
+// Whatever lies behind the end of a piece is a neighbour's.
+TEST_F(FusedPrograms, PiecesThatEndInsideAUnitAreCopied) {
+  for (const int32_t channels : {1, 3, 4}) {
+    for (const int32_t width : {1, 3, 5, 7}) {
+      std::vector<int32_t> pieces;
+      for (const int32_t rows : {1, 4, 3, 1}) {
+        const int32_t image = chains_.input({1, rows, width, channels});
+        const WindowCase c{.input = {1, rows, width, channels}, .output_channels = channels};
+        pieces.push_back(chains_.pick({0, 1}) == 0
+                             ? chains_.pool(image)
+                             : chains_.convolution(image, c, Rounding::kSingle));
+      }
+      chains_.output(chains_.join(pieces, 1));
+    }
+  }
+  chains_.expect_equal_to_reference(0);
+}
+
+TEST_F(FusedPrograms, PiecesUnderAnotherNameMayBeOutputs) {
+  const int32_t image = chains_.input({1, 8, 8, 16});
+  const int32_t first = chains_.pool(image);
+  const int32_t second = chains_.pool(first);
+  const int32_t renamed = chains_.reshape(second, {16, 64});
+  const int32_t joined = chains_.join({first, second}, 1);
+  chains_.output(chains_.pool(joined));
+  chains_.output(renamed);
+  chains_.output(chains_.pool(chains_.reshape(renamed, {1, 4, 16, 16})));
+  chains_.expect_equal_to_reference(0);
+}
+
+TEST_F(FusedPrograms, ArePlannedWithTheirPiecesInPlace) {
+  const int32_t first = chains_.pool(chains_.input({1, 8, 8, 17}));
+  const int32_t second = chains_.pool(first);
+  const int32_t copied = chains_.input({1, 8, 8, 17});
+  const int32_t all = chains_.join({second, first}, 1);
+  const int32_t some = chains_.join({chains_.pool(all), chains_.reshape(copied, {1, 8, 8, 17})}, 1);
+  chains_.output(chains_.pool(some));
+  for (const OpenedDevice& opened : devices()) {
+    SCOPED_TRACE(opened.name);
+    const auto plan = opened.device->plan(chains_.graph);
+    ASSERT_TRUE(plan) << plan.error().message;
+    EXPECT_EQ(plan->operators[2].kernel, "concatenation in place");
+    EXPECT_EQ(plan->operators[2].dispatches, 0);
+    EXPECT_EQ(plan->operators[5].kernel, "concatenation of words");
+    EXPECT_EQ(plan->operators[5].dispatches, 1);
+    EXPECT_EQ(std::ranges::count_if(plan->tensors,
+                                    [&](const PlannedTensor& piece) {
+                                      return piece.tensors == std::vector{all} &&
+                                             piece.parts == std::vector{first, second} &&
+                                             piece.bytes == 2 * 64 * 32 && piece.first == 1 &&
+                                             piece.last == 4;
+                                    }),
+              1);
+    const auto unfused = opened.device->plan(chains_.graph, {.fuse = false});
+    ASSERT_TRUE(unfused) << unfused.error().message;
+    EXPECT_EQ(unfused->operators[2].dispatches, 2);
+    const auto fused_commands = opened.device->fingerprint(chains_.graph, {});
+    const auto unfused_commands = opened.device->fingerprint(chains_.graph, {.fuse = false});
+    ASSERT_TRUE(fused_commands && unfused_commands);
+    EXPECT_NE(*fused_commands, *unfused_commands);
   }
 }
 

@@ -12,6 +12,7 @@ namespace lockstep::backend::vulkan {
 namespace {
 
 using graph::LoweredAdd;
+using graph::LoweredConcatenation;
 using graph::LoweredConvolution;
 using graph::LoweredDepthwiseConvolution;
 using graph::LoweredGraph;
@@ -79,14 +80,20 @@ class Fuser {
   }
 
   FusedGraph run() {
-    if (find_tensors()) {
+    const bool is_sound = find_tensors();
+    if (is_sound) {
       fuse_paddings();
       fuse_tables([](const LoweredTable& op) { return changes_nothing(op.table); });
       fuse_additions();
       fuse_tables([](const LoweredTable&) { return true; });
+      fuse_reshapes();
       fuse_borders();
     }
-    return result();
+    FusedGraph fused = result();
+    if (is_sound && rules_.offset_alignment > 0) {
+      fused.pieces_in_place = find_pieces_in_place(fused.graph, rules_.offset_alignment);
+    }
+    return fused;
   }
 
   FusedGraph result() {
@@ -108,6 +115,7 @@ class Fuser {
       graph_.operators.push_back(std::move(node->op));
     }
     fused.graph = std::move(graph_);
+    fused.pieces_in_place.resize(fused.graph.operators.size());
     return fused;
   }
 
@@ -313,66 +321,164 @@ class Fuser {
     move_into(index, producer, op.input, op.output, epilogue);
   }
 
-  // ---- Tables at the borders --------------------------------------------------------------------
+  // ---- RESHAPE ----------------------------------------------------------------------------------
+
+  void fuse_reshapes() {
+    // From the last to the first: what several in a row become part of is then the last one's.
+    for (size_t i = nodes_.size(); i-- > 0;) {
+      if (const LoweredReshape* reshape = reshape_at(i)) {
+        fuse_reshape(i, *reshape);
+      }
+    }
+  }
+
+  // The operator `index`, where it is a RESHAPE that leaves elements as they are.
+  const LoweredReshape* reshape_at(size_t index) const {
+    const auto* op =
+        nodes_[index] ? std::get_if<LoweredReshape>(&nodes_[index]->op.operation) : nullptr;
+    if (op == nullptr || tensor(op->input).type != tensor(op->output).type) {
+      return nullptr;
+    }
+    const TensorLayout from = layout_of(tensor(op->input));
+    const TensorLayout to = layout_of(tensor(op->output));
+    return from.rows * from.channels == to.rows * to.channels ? op : nullptr;
+  }
+
+  // Whether a reshape would be a dispatch of its own.
+  bool copies(int32_t from, int32_t to) const {
+    return !lie_alike(layout_of(tensor(from)), layout_of(tensor(to)));
+  }
+
+  void fuse_reshape(size_t index, LoweredReshape reshape) {
+    const Uses reshaped = uses(reshape.output);
+    if (reshaped.is_output || reshaped.readers.empty()) {
+      return;
+    }
+    int saved_copies = copies(reshape.input, reshape.output) ? 1 : 0;
+    for (const size_t reader : reshaped.readers) {
+      if (const LoweredReshape* next = reshape_at(reader)) {
+        saved_copies += copies(reshape.output, next->output) ? 1 : 0;
+        saved_copies -= copies(reshape.input, next->output) ? 1 : 0;
+      } else if (!std::holds_alternative<LoweredConcatenation>(nodes_[reader]->op.operation)) {
+        return;
+      }
+    }
+    if (saved_copies < 0) {
+      return;
+    }
+    std::vector<size_t>& readers = uses(reshape.input).readers;
+    std::erase(readers, index);
+    for (const size_t reader : reshaped.readers) {
+      graph::LoweredOperation& operation = nodes_[reader]->op.operation;
+      if (auto* concatenation = std::get_if<LoweredConcatenation>(&operation)) {
+        std::ranges::replace(concatenation->inputs, reshape.output, reshape.input);
+      } else {
+        std::get<LoweredReshape>(operation).input = reshape.input;
+      }
+      readers.push_back(reader);
+    }
+    std::ranges::sort(readers);
+    // Said of the first one: every operator is computed by one.
+    std::vector<size_t>& computes = nodes_[reshaped.readers.front()]->computes;
+    computes.insert(computes.end(), nodes_[index]->computes.begin(), nodes_[index]->computes.end());
+    nodes_[index].reset();
+    uses(reshape.output) = {};
+  }
+
+  // ---- Tables and reshapes at the borders -------------------------------------------------------
 
   void fuse_borders() {
     for (size_t i = 0; i < graph_.inputs.size(); ++i) {
-      fuse_input(i);
+      while (fuse_input(i)) {
+      }
     }
     for (size_t i = 0; i < graph_.outputs.size(); ++i) {
-      fuse_output(i);
+      while (fuse_output(i)) {
+      }
     }
   }
 
-  // The table operator `index`, where the host may as well compute it.
-  const LoweredTable* host_table(size_t index) const {
-    const auto* op = std::get_if<LoweredTable>(&nodes_[index]->op.operation);
-    const bool pays = op != nullptr &&
-                      layout_of(tensor(op->input)) == layout_of(tensor(op->output)) &&
-                      (changes_nothing(op->table) ||
-                       layout_of(tensor(op->input)).bytes() <= rules_.max_host_table_bytes);
-    return pays ? op : nullptr;
+  // An operator that the host may as well compute.
+  struct HostOperator {
+    int32_t input = 0;
+    int32_t output = 0;
+    const graph::ByteTable* table = nullptr;  // null: it only lays the elements out in other rows
+  };
+
+  std::optional<HostOperator> host_operator(size_t index, const FusedGraph::Border& border) const {
+    HostOperator op;
+    if (const LoweredReshape* reshape = reshape_at(index)) {
+      op = {reshape->input, reshape->output};
+    } else if (const auto* table = std::get_if<LoweredTable>(&nodes_[index]->op.operation)) {
+      op = {table->input, table->output, &table->table};
+    } else {
+      return std::nullopt;
+    }
+    const TensorLayout from = layout_of(tensor(op.input));
+    const TensorLayout to = layout_of(tensor(op.output));
+    const bool changes_bytes = op.table != nullptr && !changes_nothing(*op.table);
+    // One table at most, of tensors that lie alike.
+    if (op.table != nullptr && ((changes_bytes && border.table) || from != to)) {
+      return std::nullopt;
+    }
+    const bool is_free = !changes_bytes && lie_alike(from, to);
+    const bool pays = is_free || std::max(from.bytes(), to.bytes()) <= rules_.max_host_bytes;
+    return pays ? std::optional(op) : std::nullopt;
   }
 
-  void fuse_input(size_t position) {
+  // Gives the host the operator that reads the input, if that makes sense; whether it did.
+  bool fuse_input(size_t position) {
     const int32_t given = graph_.inputs[position];
     const Uses& used = uses(given);
     if (used.is_output || used.readers.size() != 1 ||
         std::ranges::count(graph_.inputs, given) != 1) {
-      return;
+      return false;
     }
     const size_t index = used.readers[0];
-    const LoweredTable* op = host_table(index);
-    if (op == nullptr || uses(op->output).is_output) {
-      return;
+    const auto op = host_operator(index, inputs_[position]);
+    if (!op || uses(op->output).is_output) {
+      return false;
     }
     graph_.inputs[position] = op->output;
     uses(op->output).writer.reset();
     give_to_host(index, *op, inputs_[position]);
+    return true;
   }
 
-  void fuse_output(size_t position) {
+  // Likewise the operator that makes the output.
+  bool fuse_output(size_t position) {
     const int32_t given = graph_.outputs[position];
     const Uses& used = uses(given);
     if (!used.writer || !used.readers.empty() || std::ranges::count(graph_.outputs, given) != 1) {
-      return;
+      return false;
     }
     const size_t index = *used.writer;
-    const LoweredTable* op = host_table(index);
-    // What an operator of the device makes: not an input, nor a constant under another name.
-    if (op == nullptr || uses(op->input).is_output || !uses(op->input).writer ||
-        std::holds_alternative<LoweredReshape>(nodes_[*uses(op->input).writer]->op.operation)) {
-      return;
+    const auto op = host_operator(index, outputs_[position]);
+    if (!op || uses(op->input).is_output || !is_computed(op->input)) {
+      return false;
     }
     graph_.outputs[position] = op->input;
     std::erase(uses(op->input).readers, index);
     uses(op->input).is_output = true;
     give_to_host(index, *op, outputs_[position]);
+    return true;
   }
 
-  void give_to_host(size_t index, const LoweredTable& op, FusedGraph::Border& border) {
-    if (!changes_nothing(op.table)) {
-      border.table = op.table;
+  // Whether the device makes the tensor: it is not an input, nor a constant, under any name.
+  bool is_computed(int32_t index) {
+    while (uses(index).writer) {
+      const auto* reshape = std::get_if<LoweredReshape>(&nodes_[*uses(index).writer]->op.operation);
+      if (reshape == nullptr) {
+        return true;
+      }
+      index = reshape->input;
+    }
+    return false;
+  }
+
+  void give_to_host(size_t index, const HostOperator& op, FusedGraph::Border& border) {
+    if (op.table != nullptr && !changes_nothing(*op.table)) {
+      border.table = *op.table;
     }
     for (const size_t computed : nodes_[index]->computes) {
       given_[computed].computed_by.reset();

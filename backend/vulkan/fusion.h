@@ -13,9 +13,16 @@
 //   convolution or ADD whose result it reads. One that changes nothing but the type of the host's
 //   bytes only renames it.
 //
-//   A table operator that is the only reader of an
-//   input of the graph, or makes an output of it that nobody else reads, is looked up by the host
-//   while it copies the tensor, unless the tensor is so large that the device is faster.
+//   RESHAPE becomes part of the CONCATENATIONs that read it: a piece is so many elements, whatever
+//   their shape. Of several RESHAPEs in a row, one is left. A tensor that anything else reads
+//   stays.
+//
+//   A table operator or a RESHAPE that is the only reader of an input of the graph, or makes an
+//   output of it that nobody else reads, is computed by the host while it copies the tensor, unless
+//   the tensor is so large that the device is faster.
+//
+//   Pieces of a CONCATENATION are computed in their place in its output: pieces_in_place.h. No
+//   operator goes away by that, but its dispatches do.
 #pragma once
 
 #include <cstdint>
@@ -36,7 +43,8 @@ struct FusedGraph {
   // Tensors keep their numbers; those that were fused away are used by nobody. An operator that
   // computes others too has its own name and source_operator, and stands where the last one stood.
   graph::LoweredGraph graph;
-  std::vector<Epilogue> epilogues;  // by operator of `graph`
+  std::vector<Epilogue> epilogues;                         // by operator of `graph`
+  std::vector<std::vector<PieceInPlace>> pieces_in_place;  // by operator of `graph`
 
   // The operators of the graph that was given.
   struct Given {
@@ -67,8 +75,10 @@ using TakesEpilogue = std::function<bool(
 
 struct FusionRules {
   TakesEpilogue takes_epilogue;
-  // Up to so many bytes of a tensor are looked up by the host; tables that change nothing always.
-  int64_t max_host_table_bytes = 0;
+  // Up to so many bytes of a tensor are computed by the host; what changes no byte always.
+  int64_t max_host_bytes = 0;
+  // Of tensors' offsets in memory: see find_pieces_in_place(). 0: every tensor has its own memory.
+  int64_t offset_alignment = 0;
 };
 
 // Total: a graph that contradicts itself is returned as it is, for planning to refuse.

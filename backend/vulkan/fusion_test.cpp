@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <numeric>
+
 namespace lockstep::backend::vulkan {
 namespace {
 
@@ -77,6 +79,24 @@ class Network {
     add("QUANTIZE", op);
     return op.output;
   }
+  int32_t reshape(int32_t input, Shape shape) {
+    const int32_t output = tensor(std::move(shape));
+    add("RESHAPE", graph::LoweredReshape{input, output});
+    return output;
+  }
+  // One after another, whatever their shapes.
+  int32_t join(std::vector<int32_t> inputs) {
+    graph::LoweredConcatenation op;
+    for (const int32_t input : inputs) {
+      op.axis_sizes.push_back(static_cast<int32_t>(graph::element_count(shape_of(input)).value()));
+    }
+    op.tables.resize(inputs.size());
+    op.inputs = std::move(inputs);
+    op.output = tensor({std::accumulate(op.axis_sizes.begin(), op.axis_sizes.end(), 0)});
+    const int32_t output = op.output;
+    add("CONCATENATION", std::move(op));
+    return output;
+  }
   int32_t tensor(Shape shape) {
     graph.tensors.push_back({"", graph::DataType::kInt8, std::move(shape), {}});
     return static_cast<int32_t>(graph.tensors.size()) - 1;
@@ -86,8 +106,8 @@ class Network {
 
   // ADD has tables only, convolutions every epilogue, unless they are said not to.
   FusedGraph fused(const TakesEpilogue& takes = takes_all,
-                   int64_t max_host_table_bytes = 1 << 20) const {
-    return fuse(graph, {takes, max_host_table_bytes});
+                   int64_t max_host_bytes = 1 << 20) const {
+    return fuse(graph, {takes, max_host_bytes});
   }
 
   LoweredGraph graph;
@@ -453,6 +473,179 @@ TEST(Fusion, TablesStayThatSomebodyElseNeeds) {
     const int32_t features = network.pool(input);
     network.graph.outputs = {features, network.table(features)};
   });
+}
+
+const std::vector<int32_t>& pieces_of(const FusedGraph& fused, size_t index) {
+  return operation<graph::LoweredConcatenation>(fused, index).inputs;
+}
+
+TEST(Fusion, ReshapesBecomePartOfTheConcatenationsThatReadThem) {
+  Network network;
+  const int32_t first = network.pool(network.input(image()));              // 10
+  const int32_t second = network.pool(network.input({1, 3, 3, 12}));       // 11
+  const int32_t first_rows = network.reshape(first, {1, 120, 4});          // 12
+  const int32_t second_rows = network.reshape(second, {1, 27, 4});         // 13
+  const int32_t joined = network.join({first_rows, second_rows, first});   // 14
+  const int32_t again = network.join({second_rows, joined, second_rows});  // 15
+  network.graph.outputs = {again, network.pool(second)};                   // 16
+  const FusedGraph fused = network.fused();
+  ASSERT_THAT(names_of(fused), ElementsAre("MAX_POOL_2D", "MAX_POOL_2D", "CONCATENATION",
+                                           "CONCATENATION", "MAX_POOL_2D"));
+  EXPECT_THAT(pieces_of(fused, 2), ElementsAre(first, second, first));
+  EXPECT_THAT(pieces_of(fused, 3), ElementsAre(second, joined, second));
+  std::vector<std::string> variants;
+  for (const OperatorPlacement& placement : placements_of(fused, std::vector<KernelPlan>(5))) {
+    variants.push_back(placement.variant);
+  }
+  EXPECT_THAT(variants, ElementsAre("", "", "fused into CONCATENATION #14",
+                                    "fused into CONCATENATION #14", "", "", ""));
+}
+
+TEST(Fusion, OfSeveralReshapesInARowNoneOrOneIsLeft) {
+  const auto build = [](auto&& finish) {
+    Network network;
+    const int32_t features = network.pool(network.input({1, 3, 3, 12}));
+    const int32_t once = network.reshape(features, {27, 4});
+    const int32_t twice = network.reshape(once, {36, 3});
+    finish(network, once, twice);
+    return network;
+  };
+  const Network joined = build([](Network& network, int32_t once, int32_t twice) {
+    network.graph.outputs = {network.join({twice, once})};
+  });
+  EXPECT_THAT(names_of(joined.fused()), ElementsAre("MAX_POOL_2D", "CONCATENATION"));
+  EXPECT_THAT(pieces_of(joined.fused(), 1), ElementsAre(1, 1));
+  const Network pooled = build([](Network& network, int32_t, int32_t twice) {
+    network.graph.outputs = {network.pool(twice)};
+  });
+  const FusedGraph fused = pooled.fused();
+  ASSERT_THAT(names_of(fused), ElementsAre("MAX_POOL_2D", "RESHAPE", "MAX_POOL_2D"));
+  EXPECT_EQ(operation<graph::LoweredReshape>(fused, 1).input, 1);
+  EXPECT_EQ(placements_of(fused, std::vector<KernelPlan>(3))[1].variant, "fused into RESHAPE #12");
+}
+
+// Rows of 12 channels once become dense; dense tensors need no copy for another shape.
+TEST(Fusion, ReshapesStayWhereThatSavesCopies) {
+  Network network;
+  const int32_t features = network.pool(network.input({1, 4, 4, 12}));
+  const int32_t dense = network.reshape(features, {48, 4});
+  network.graph.outputs = {network.pool(network.reshape(dense, {12, 16})),
+                           network.pool(network.reshape(dense, {6, 32}))};
+  EXPECT_EQ(network.fused().graph.operators.size(), network.graph.operators.size());
+}
+
+TEST(Fusion, ReshapesStayThatSomebodyElseNeeds) {
+  const auto expect_stays = [](auto&& build) {
+    Network network;
+    build(network, network.pool(network.input({1, 3, 3, 12})));
+    EXPECT_EQ(network.fused().graph.operators.size(), network.graph.operators.size());
+  };
+  expect_stays([](Network& network, int32_t features) {  // an output
+    const int32_t rows = network.reshape(features, {27, 4});
+    network.graph.outputs = {network.join({rows, features}), rows};
+  });
+  expect_stays([](Network& network, int32_t features) {  // another reader
+    const int32_t rows = network.reshape(features, {27, 4});
+    network.graph.outputs = {network.join({rows, features}), network.pool(rows)};
+  });
+  expect_stays([](Network& network, int32_t features) {  // nobody reads it
+    network.reshape(features, {27, 4});
+    network.graph.outputs = {network.pool(features)};
+  });
+  expect_stays([](Network& network, int32_t features) {  // other elements
+    network.graph.outputs = {network.join({network.reshape(features, {28, 4}), features})};
+  });
+  expect_stays([](Network& network, int32_t features) {  // another type
+    const int32_t rows = network.reshape(features, {27, 4});
+    network.graph.tensors[static_cast<size_t>(rows)].type = graph::DataType::kUint8;
+    network.graph.outputs = {network.join({rows, features})};
+  });
+}
+
+TEST(Fusion, TheHostReshapesAtBothBorders) {
+  Network network;
+  const int32_t input = network.input({1, 108});
+  const int32_t rows = network.reshape(network.table(input), {1, 3, 3, 12});
+  const int32_t features = network.pool(rows);
+  const int32_t result = network.reshape(network.table(features), {27, 4});
+  network.graph.outputs = {result};
+  const FusedGraph fused = network.fused();
+  ASSERT_THAT(names_of(fused), ElementsAre("MAX_POOL_2D"));
+  EXPECT_THAT(fused.graph.inputs, ElementsAre(rows));
+  EXPECT_THAT(fused.graph.outputs, ElementsAre(features));
+  EXPECT_EQ(fused.inputs[0].given, input);
+  EXPECT_TRUE(fused.inputs[0].table);
+  EXPECT_EQ(fused.outputs[0].given, result);
+  EXPECT_TRUE(fused.outputs[0].table);
+  EXPECT_EQ(placements_of(fused, std::vector<KernelPlan>(1))[1].variant,
+            "fused into the host's copies");
+  // Too much work: nine rows of 16 bytes are one more than it takes.
+  const auto takes_all = [](auto&, auto&, auto&) { return true; };
+  EXPECT_EQ(network.fused(takes_all, 9 * 16 - 1).graph.operators.size(), 4u);
+  EXPECT_EQ(network.fused(takes_all, 9 * 16).graph.operators.size(), 1u);
+}
+
+TEST(Fusion, TheHostComputesOneTable) {
+  Network network;
+  const int32_t input = network.input(image());
+  network.graph.outputs = {
+      network.table(network.table(network.pool(network.table(network.table(input)))))};
+  EXPECT_THAT(names_of(network.fused()), ElementsAre("QUANTIZE", "MAX_POOL_2D", "QUANTIZE"));
+}
+
+TEST(Fusion, BorderReshapesStayThatSomebodyElseNeeds) {
+  const auto expect_stays = [](auto&& build) {
+    Network network;
+    build(network, network.input({1, 3, 3, 12}));
+    EXPECT_EQ(network.fused().graph.operators.size(), network.graph.operators.size());
+  };
+  expect_stays([](Network& network, int32_t input) {  // nothing would be left for the device
+    network.graph.outputs = {network.reshape(input, {27, 4})};
+  });
+  expect_stays([](Network& network, int32_t input) {  // the input has another reader
+    network.graph.outputs = {network.pool(network.reshape(input, {27, 4})), network.pool(input)};
+  });
+  expect_stays([](Network& network, int32_t input) {  // it is an output
+    network.graph.outputs = {network.pool(network.reshape(input, {27, 4})), input};
+  });
+  expect_stays([](Network& network, int32_t input) {  // the result has another reader
+    const int32_t rows = network.reshape(network.pool(input), {27, 4});
+    network.graph.outputs = {rows, network.pool(rows)};
+  });
+  expect_stays([](Network& network, int32_t input) {  // what it is made from is an output too
+    const int32_t features = network.pool(input);
+    network.graph.outputs = {features, network.reshape(features, {27, 4})};
+  });
+  expect_stays([](Network& network, int32_t) {  // a constant under another name
+    const int32_t constant = network.tensor({2, 16});
+    network.graph.tensors.back().constant.resize(32);
+    network.graph.outputs = {network.reshape(constant, {8, 4})};
+  });
+}
+
+TEST(Fusion, PiecesOfTheFusedGraphAreComputedInPlace) {
+  Network network;
+  const int32_t first = network.pool(network.input({4, 16}));
+  const int32_t second = network.pool(network.input({4, 16}));
+  const int32_t joined = network.join({network.reshape(first, {16, 4}), second});
+  network.graph.outputs = {network.pool(joined)};
+  const auto takes_none = [](auto&, auto&, auto&) { return false; };
+  const FusedGraph fused =
+      fuse(network.graph, {.takes_epilogue = takes_none, .offset_alignment = 64});
+  ASSERT_THAT(names_of(fused),
+              ElementsAre("MAX_POOL_2D", "MAX_POOL_2D", "CONCATENATION", "MAX_POOL_2D"));
+  ASSERT_EQ(fused.pieces_in_place.size(), 4u);
+  EXPECT_THAT(fused.pieces_in_place[2],
+              ElementsAre(PieceInPlace{first, 0}, PieceInPlace{second, 64}));
+  EXPECT_THAT(fused.pieces_in_place[3], IsEmpty());
+  const auto expect_nothing_in_place = [](const FusedGraph& other) {
+    ASSERT_EQ(other.pieces_in_place.size(), other.graph.operators.size());
+    for (const std::vector<PieceInPlace>& pieces : other.pieces_in_place) {
+      EXPECT_THAT(pieces, IsEmpty());
+    }
+  };
+  expect_nothing_in_place(network.fused());
+  expect_nothing_in_place(unfused(network.graph));
 }
 
 TEST(Fusion, LeavesGraphsThatContradictThemselvesToPlanning) {

@@ -15,6 +15,7 @@
 #include "backend/vulkan/capabilities.h"
 #include "backend/vulkan/epilogue.h"
 #include "backend/vulkan/layout.h"
+#include "backend/vulkan/pieces_in_place.h"
 #include "graph/lowered_graph.h"
 #include "graph/status.h"
 
@@ -57,6 +58,9 @@ struct KernelPlan {
   std::vector<Dispatch> dispatches;
   // The output has the input's bytes and layout: no dispatch; the builder lets both share memory.
   bool is_alias = false;
+  // Of CONCATENATION: inputs that are parts of the output's memory, for which nothing is left to
+  // do. Where that is all of them, there is no dispatch either.
+  std::vector<PieceInPlace> pieces_in_place;
 };
 
 struct PlanContext {
@@ -66,6 +70,8 @@ struct PlanContext {
   std::string_view kernel{};
   // Null: none. One that takes_epilogue() says the operator can have.
   const Epilogue* epilogue = nullptr;
+  // Of CONCATENATION: inputs that will be in their place already.
+  std::span<const PieceInPlace> pieces_in_place{};
 
   TensorLayout layout(int32_t tensor) const {
     return layout_of(graph.tensors[static_cast<size_t>(tensor)]);

@@ -806,10 +806,42 @@ TEST_F(Kernels, ConcatenationsJoinAnywhereInAWord) {
               ElementsAre("concatenation of bytes", "concatenation of words"));
 }
 
-TEST_F(Kernels, ReshapesMoveBytesOnlyWhereLayoutsDiffer) {
+// A piece is so many elements, whatever rows they lie in.
+TEST_F(Kernels, ConcatenationsReadElementsOfAnyShape) {
+  for (const int32_t channels : {1, 3, 4, 5, 12, 16, 17, 32}) {
+    for (const int32_t outer : {1, 2}) {
+      for (const bool with_tables : {false, true}) {
+        graph::LoweredConcatenation op;
+        op.outer = outer;
+        int32_t rows = 0;
+        const auto add_piece = [&](int32_t piece_rows, Shape shape) {
+          op.inputs.push_back(cases_.input(std::move(shape)));
+          op.axis_sizes.push_back(piece_rows * channels);
+          const bool has_table = with_tables && op.inputs.size() % 2 == 0;
+          op.tables.push_back(has_table ? cases_.values(256) : std::vector<int8_t>{});
+          rows += piece_rows;
+        };
+        add_piece(1, {outer, channels});
+        add_piece(3, {outer, 3 * channels});
+        add_piece(4, {outer * channels, 4});
+        add_piece(16, {channels, outer, 16});
+        add_piece(12, {2 * outer, 2, 3 * channels});
+        add_piece(2, {outer * 2 * channels});
+        add_piece(1, {outer * channels, 1});
+        op.output = cases_.output({outer, rows, channels});
+        cases_.add(std::move(op));
+      }
+    }
+  }
+  // Some of the pieces of each are words; by the other kernel all are bytes.
+  EXPECT_THAT(cases_.expect_equal_to_reference(), ElementsAre("concatenation of words"));
+}
+
+TEST_F(Kernels, ReshapesMoveNothingWhereLayoutsAgreeAndWordsWhereTheyCan) {
   const std::pair<Shape, Shape> reshapes[] = {
-      {{2, 3, 5}, {5, 6}}, {{1, 1, 1, 7}, {1, 7}}, {{4, 4}, {16}},  {{1, 19, 3}, {1, 3, 19}},
-      {{2, 16}, {32, 1}},  {{3, 16}, {48}},        {{2, 17}, {34}}, {{1}, {}},
+      {{2, 3, 5}, {5, 6}}, {{1, 1, 1, 7}, {1, 7}}, {{4, 4}, {16}},     {{1, 19, 3}, {1, 3, 19}},
+      {{2, 16}, {32, 1}},  {{3, 16}, {48}},        {{2, 17}, {34}},    {{1}, {}},
+      {{2, 12}, {6, 4}},   {{3, 1, 8}, {2, 12}},   {{18, 4}, {2, 36}}, {{2, 36}, {18, 4}},
   };
   for (const auto& [input, output] : reshapes) {
     graph::LoweredReshape op;
@@ -817,7 +849,8 @@ TEST_F(Kernels, ReshapesMoveBytesOnlyWhereLayoutsDiffer) {
     op.output = cases_.output(output);
     cases_.add(op);
   }
-  EXPECT_THAT(cases_.expect_equal_to_reference(), ElementsAre("reshape", "reshape in place"));
+  EXPECT_THAT(cases_.expect_equal_to_reference(),
+              ElementsAre("reshape", "reshape in place", "reshape of words"));
 }
 
 TEST_F(Kernels, TablesMapEveryChannelTail) {

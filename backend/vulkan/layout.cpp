@@ -21,4 +21,8 @@ TensorLayout layout_of(const graph::LoweredTensor& tensor) {
   return layout;
 }
 
+bool lie_alike(const TensorLayout& a, const TensorLayout& b) {
+  return a == b || (a.is_dense() && b.is_dense() && a.bytes() == b.bytes());
+}
+
 }  // namespace lockstep::backend::vulkan

@@ -41,6 +41,9 @@ TensorLayout layout_of(std::span<const int32_t> shape);
 // Of a tensor of any type that lives on the device: int8, uint8 or int32.
 TensorLayout layout_of(const graph::LoweredTensor& tensor);
 
+// Whether the same elements in the same order are the same bytes: equal rows, or no padding at all.
+bool lie_alike(const TensorLayout& a, const TensorLayout& b);
+
 // Shaders read 16 bytes at a time, so whole units are allocated and bound.
 inline constexpr int64_t kBindingUnit = 16;
 constexpr int64_t bound_bytes(int64_t bytes) {

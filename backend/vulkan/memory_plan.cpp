@@ -52,7 +52,7 @@ int64_t lay_out_staging(const std::vector<int32_t>& tensors, const MemoryPlan& p
     const TensorPlace& place = plan.place(tensor);
     if (place.memory == Memory::kArena && seen.insert(place.root).second) {
       transfers.push_back({place.root, bytes});
-      bytes += align_up(place.bytes, plan.rules.alignment);
+      bytes += align_up(plan.place(place.root).bytes, plan.rules.alignment);
     }
   }
   return bytes;
@@ -63,7 +63,7 @@ std::map<int64_t, int32_t> roots_in(const MemoryPlan& plan, Memory memory) {
   std::map<int64_t, int32_t> roots;
   for (const TensorPlace& place : plan.activations.places) {
     if (place.memory == memory) {
-      roots.emplace(place.offset, place.root);
+      roots.emplace(plan.place(place.root).offset, place.root);
     }
   }
   return roots;

@@ -334,9 +334,10 @@ class ProgramBuilder {
 
   // What a kernel is bound to. The guards behind it are part of that: devices that clip accesses to
   // what is bound would otherwise hide what these are there to show.
-  VkDescriptorBufferInfo bound_range(VkBuffer buffer, int64_t offset, int64_t bytes) const {
+  VkDescriptorBufferInfo bound_range(VkBuffer buffer, int64_t offset, int64_t bytes,
+                                     int64_t guard_bytes) const {
     const uint64_t limit = device_.capabilities().max_storage_buffer_range;
-    const auto with_guard = static_cast<VkDeviceSize>(bytes + memory_.rules.guard_bytes);
+    const auto with_guard = static_cast<VkDeviceSize>(bytes + guard_bytes);
     return {buffer, static_cast<VkDeviceSize>(offset), std::min<VkDeviceSize>(with_guard, limit)};
   }
 
@@ -345,10 +346,14 @@ class ProgramBuilder {
     if (binding.kind == Binding::Kind::kConstant) {
       const ConstantBlock& block =
           memory_.constant_blocks[operator_index][static_cast<size_t>(binding.index)];
-      return bound_range(resources_.constants.get(), block.offset, block.bytes);
+      return bound_range(resources_.constants.get(), block.offset, block.bytes,
+                         memory_.rules.guard_bytes);
     }
     const TensorPlace& where = place(binding.index);
-    return bound_range(buffer_of(slot, where), where.offset, where.bytes);
+    const TensorPlace& whole = place(where.root);
+    const bool has_neighbour = where.offset + where.bytes < whole.offset + whole.bytes;
+    return bound_range(buffer_of(slot, where), where.offset, where.bytes,
+                       has_neighbour ? 0 : memory_.rules.guard_bytes);
   }
 
   // What a texel buffer is bound as; null for storage buffers. Bytes past the device's limit cannot
@@ -437,7 +442,8 @@ class ProgramBuilder {
     }
     if (where.memory == Memory::kArena) {
       const auto transfer = std::ranges::find(transfers, where.root, &Transfer::tensor);
-      return staging.mapped() + transfer->staging_offset;
+      const int64_t within = where.offset - place(where.root).offset;
+      return staging.mapped() + transfer->staging_offset + within;
     }
     return nullptr;
   }

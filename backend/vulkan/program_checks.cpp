@@ -93,8 +93,10 @@ Status check_plan(const KernelPlan& plan, const graph::LoweredOperator& op,
     return make_error(code, "operator {} ({}), kernel '{}': {}", op.source_operator, op.name,
                       plan.variant, reason);
   };
-  if (plan.is_alias != plan.dispatches.empty()) {
-    return failure(ErrorCode::kInternal, "a plan either has dispatches or is an alias");
+  if (plan.is_alias ? !plan.dispatches.empty()
+                    : plan.dispatches.empty() && plan.pieces_in_place.empty()) {
+    return failure(ErrorCode::kInternal,
+                   "a plan either has dispatches, or is an alias, or is made of pieces");
   }
   for (const std::vector<std::byte>& constant : plan.constants) {
     if (constant.empty()) {

@@ -71,11 +71,13 @@ ProgramPlan describe_program(const PlannedGraph& planned, const MemoryPlan& memo
     if (!kind) {
       continue;
     }
-    PlannedTensor& piece = pieces[{*kind, place.offset, place.root}];
-    piece.tensors.push_back(static_cast<int32_t>(tensor));
+    const TensorPlace& root = memory.place(place.root);
+    PlannedTensor& piece = pieces[{*kind, root.offset, place.root}];
+    const bool is_part = place.offset != root.offset || place.bytes != root.bytes;
+    (is_part ? piece.parts : piece.tensors).push_back(static_cast<int32_t>(tensor));
     piece.memory = *kind;
-    piece.offset = place.offset;
-    piece.bytes = place.bytes;
+    piece.offset = root.offset;
+    piece.bytes = root.bytes;
     piece.first = given_step(planned, place.first);
     piece.last = given_step(planned, place.last);
   }

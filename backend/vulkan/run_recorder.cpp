@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include "backend/vulkan/result.h"
@@ -172,12 +173,13 @@ DispatchTime RunRecorder::describe_dispatch(const PreparedDispatch& prepared) co
                          ? plan.variant
                          : fmt::format("{}, {}", plan.variant, dispatch.shader);
   described.workgroups = dispatch.workgroups;
-  std::set<std::pair<Binding::Kind, int32_t>> counted;
+  std::set<std::tuple<Binding::Kind, int32_t, int64_t>> counted;
   for (const Binding& input : dispatch.inputs) {
     const auto index = static_cast<size_t>(input.index);
     const bool is_constant = input.kind == Binding::Kind::kConstant;
     const int32_t memory = is_constant ? input.index : plan_.memory.place(input.index).root;
-    if (counted.emplace(input.kind, memory).second) {
+    const int64_t offset = is_constant ? 0 : plan_.memory.place(input.index).offset;
+    if (counted.emplace(input.kind, memory, offset).second) {
       described.bytes_read +=
           is_constant ? plan_.memory.constant_blocks[prepared.operator_index][index].bytes
                       : plan_.memory.place(input.index).bytes;

@@ -17,7 +17,7 @@ Result<KernelPlan> plan_table(const PlanContext& context, const graph::LoweredTa
   const auto rows = static_cast<uint32_t>(layout.rows);
   const uint32_t words = rows * row_words(layout);
   dispatch.push_constants = push_constants(words, row_words(layout), rows, stride_words(layout),
-                                           stride_words(layout), rows, 0, 0);
+                                           stride_words(layout), 0, 0);
   dispatch.inputs = {tensor_binding(op.input), add_table(plan, op.table)};
   dispatch.output = tensor_binding(op.output);
   return with_dispatch(context, words, std::move(dispatch), std::move(plan));

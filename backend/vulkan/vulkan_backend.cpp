@@ -3,6 +3,7 @@
 #include <limits>
 #include <mutex>
 
+#include "backend/vulkan/activation_plan.h"
 #include "backend/vulkan/device_context.h"
 #include "backend/vulkan/fingerprint.h"
 #include "backend/vulkan/fusion.h"
@@ -99,15 +100,16 @@ class VulkanDevice final : public Device {
   }
 
  private:
-  // `kernel` and `epilogue`: as in PlanContext.
+  // `kernel`, `epilogue` and `pieces_in_place`: as in PlanContext.
   Result<KernelPlan> checked_plan(const graph::LoweredGraph& graph,
                                   const graph::LoweredOperator& op, std::string_view kernel = {},
-                                  const Epilogue* epilogue = nullptr) const {
+                                  const Epilogue* epilogue = nullptr,
+                                  std::span<const PieceInPlace> pieces_in_place = {}) const {
     const Capabilities& capabilities = context_->device->capabilities();
     if (Status status = check_tensors(graph, op, capabilities); !status) {
       return tl::unexpected(status.error());
     }
-    auto plan = plan_operator({graph, capabilities, kernel, epilogue}, op);
+    auto plan = plan_operator({graph, capabilities, kernel, epilogue, pieces_in_place}, op);
     if (plan) {
       const Epilogue none;
       if (Status status =
@@ -148,9 +150,10 @@ class VulkanDevice final : public Device {
     // A processor looks a byte up as fast in a loop as in a dispatch. For others a dispatch takes a
     // few microseconds whatever its size, in which the host looks up about this many bytes.
     constexpr int64_t kBytesOfADispatch = 16 * 1024;
-    rules.max_host_table_bytes = capabilities.device_class == DeviceClass::kCpuLike
-                                     ? std::numeric_limits<int64_t>::max()
-                                     : kBytesOfADispatch;
+    rules.max_host_bytes = capabilities.device_class == DeviceClass::kCpuLike
+                               ? std::numeric_limits<int64_t>::max()
+                               : kBytesOfADispatch;
+    rules.offset_alignment = placement_rules(capabilities, options).alignment;
     return fuse(graph, rules);
   }
 
@@ -165,9 +168,10 @@ class VulkanDevice final : public Device {
       const Epilogue& ends = selection.fused.epilogues[i];
       const Epilogue* epilogue = ends.is_empty() ? nullptr : &ends;
       const std::string wanted = wanted_kernel(fused, op, options);
-      auto plan = checked_plan(fused, op, wanted, epilogue);
+      const std::vector<PieceInPlace>& pieces = selection.fused.pieces_in_place[i];
+      auto plan = checked_plan(fused, op, wanted, epilogue, pieces);
       if (!plan && !wanted.empty()) {
-        plan = checked_plan(fused, op, {}, epilogue);
+        plan = checked_plan(fused, op, {}, epilogue, pieces);
       }
       if (!plan) {
         return tl::unexpected(plan.error());

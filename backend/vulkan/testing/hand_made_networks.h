@@ -178,9 +178,8 @@ class Network {
                                rows,
                                stride,
                                stride,
-                               static_cast<uint32_t>(rows),
-                               static_cast<uint32_t>(first_row),
-                               0};
+                               rows * stride,
+                               static_cast<uint32_t>(first_row) * stride};
     dispatch.inputs = {tensor_binding(input)};
     dispatch.output = tensor_binding(output);
     dispatch.workgroups = {(rows * stride + kInvocations - 1) / kInvocations, 1, 1};
