@@ -138,7 +138,8 @@ class VulkanDevice final : public Device {
     return context_->tuning.choice(operator_signature(graph, op));
   }
 
-  FusedGraph fuse_for_device(const graph::LoweredGraph& graph) const {
+  FusedGraph fuse_for_device(const graph::LoweredGraph& graph,
+                             const CompileOptions& options) const {
     const Capabilities& capabilities = context_->device->capabilities();
     FusionRules rules;
     rules.takes_epilogue = [&](const graph::LoweredGraph& fused, const graph::LoweredOperator& op,
@@ -161,7 +162,7 @@ class VulkanDevice final : public Device {
   Result<Selection> select(const graph::LoweredGraph& graph, const CompileOptions& options) const {
     const ChosenBy by_wish = options.kernel.empty() ? ChosenBy::kTuning : ChosenBy::kForce;
     Selection selection;
-    selection.fused = options.fuse ? fuse_for_device(graph) : unfused(graph);
+    selection.fused = options.fuse ? fuse_for_device(graph, options) : unfused(graph);
     const graph::LoweredGraph& fused = selection.fused.graph;
     for (size_t i = 0; i < fused.operators.size(); ++i) {
       const graph::LoweredOperator& op = fused.operators[i];

@@ -15,7 +15,7 @@ std::vector<OpenedDevice> open_every_device(std::span<const char* const> masks) 
       auto device = open_device(i, {.mask = mask, .cache_dir = ""});
       EXPECT_TRUE(device) << device.error().message;
       if (device) {
-        opened.push_back({listed[i].name + ", mask '" + mask + "'", mask, std::move(*device)});
+        opened.push_back({listed[i].name + ", mask '" + mask + "'", std::move(*device), mask});
       }
     }
   }

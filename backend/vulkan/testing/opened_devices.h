@@ -13,8 +13,8 @@ namespace lockstep::backend::vulkan::testing {
 
 struct OpenedDevice {
   std::string name;  // with its mask, for messages
-  std::string mask;
   std::shared_ptr<Device> device;
+  std::string mask{};
 };
 
 // Every Vulkan device under each of `masks` (DeviceOptions::mask), without files of its own; empty
