@@ -255,6 +255,8 @@ TEST(PlanActivations, PiecesThatCannotBeInPlaceAreRefused) {
     joined.plans[1].is_alias = true;
   });
   expect_refused({{2, 0}}, [](Joined& joined) {  // a piece of its own piece
+    joined.graph.operators[1].operation = graph::LoweredConcatenation{{4}, 2, 1, {}, {}};
+    joined.graph.tensors[2].shape = joined.graph.tensors[4].shape;
     joined.plans[1].pieces_in_place = {{4, 0}};
   });
   expect_refused({{2, 0}}, [](Joined& joined) {  // read twice

@@ -730,8 +730,8 @@ TEST_F(FusedPrograms, PiecesAreComputedInPlace) {
   chains_.expect_equal_to_reference(2 * 7 * 2);
 }
 
-// Whatever lies behind the end of a piece is a neighbour's.
-TEST_F(FusedPrograms, PiecesThatEndInsideAUnitAreCopied) {
+// Whatever lies behind the end of a piece is a neighbour's, which is copied.
+TEST_F(FusedPrograms, PiecesMayEndInsideAUnit) {
   for (const int32_t channels : {1, 3, 4}) {
     for (const int32_t width : {1, 3, 5, 7}) {
       std::vector<int32_t> pieces;
@@ -791,6 +791,26 @@ TEST_F(FusedPrograms, ArePlannedWithTheirPiecesInPlace) {
     ASSERT_TRUE(fused_commands && unfused_commands);
     EXPECT_NE(*fused_commands, *unfused_commands);
   }
+}
+
+TEST_F(FusedPrograms, AreProfiledByTheBytesOfPieces) {
+  const int32_t first = chains_.pool(chains_.input({1, 8, 8, 17}));
+  const int32_t second = chains_.pool(first);
+  const int32_t sum = chains_.sum(first, second, Rounding::kSingle);
+  const int32_t joined = chains_.join({first, second}, 1);
+  chains_.output(chains_.pool(joined));
+  chains_.output(sum);
+  const auto program = devices().front().device->compile(chains_.graph, {.profile = true});
+  ASSERT_TRUE(program) << program.error().message;
+  std::vector<Bytes> bytes{Bytes(64 * 17), Bytes(128 * 17), Bytes(64 * 17)};
+  const std::vector<std::span<const std::byte>> inputs{bytes[0]};
+  const std::vector<std::span<std::byte>> outputs{bytes[1], bytes[2]};
+  const auto profile = (*program)->profile(inputs, outputs);
+  ASSERT_TRUE(profile) << profile.error().message;
+  const auto added = std::ranges::find(profile->dispatches, "add", &DispatchTime::kernel);
+  ASSERT_NE(added, profile->dispatches.end());
+  EXPECT_EQ(added->bytes_read, 2 * 64 * 32);
+  EXPECT_EQ(added->bytes_written, 64 * 32);
 }
 
 // Plans and placements speak of the graph that was given.

@@ -14,6 +14,7 @@ using graph::LoweredConvolution;
 using graph::LoweredDepthwiseConvolution;
 using graph::LoweredGraph;
 using graph::Shape;
+using ::testing::AnyOf;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
@@ -515,6 +516,13 @@ TEST(Fusion, OfSeveralReshapesInARowNoneOrOneIsLeft) {
   });
   EXPECT_THAT(names_of(joined.fused()), ElementsAre("MAX_POOL_2D", "CONCATENATION"));
   EXPECT_THAT(pieces_of(joined.fused(), 1), ElementsAre(1, 1));
+  const Network joined_twice = build([](Network& network, int32_t once, int32_t twice) {
+    network.graph.outputs = {network.join({twice, twice}), network.join({once, once})};
+  });
+  for (const OperatorPlacement& placement :
+       placements_of(joined_twice.fused(), std::vector<KernelPlan>(3))) {
+    EXPECT_THAT(placement.variant, AnyOf("", "fused into CONCATENATION #13"));
+  }
   const Network pooled = build([](Network& network, int32_t, int32_t twice) {
     network.graph.outputs = {network.pool(twice)};
   });

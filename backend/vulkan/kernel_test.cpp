@@ -833,8 +833,22 @@ TEST_F(Kernels, ConcatenationsReadElementsOfAnyShape) {
       }
     }
   }
-  // Some of the pieces of each are words; by the other kernel all are bytes.
-  EXPECT_THAT(cases_.expect_equal_to_reference(), ElementsAre("concatenation of words"));
+  // Rows need not begin where pieces do.
+  const std::pair<std::vector<int32_t>, Shape> flat[] = {
+      {{9, 17, 8}, {2, 17}}, {{16, 20}, {3, 12}}, {{16, 12, 8}, {3, 12}}, {{3, 8, 1}, {3, 4}}};
+  for (const auto& [elements, shape] : flat) {
+    graph::LoweredConcatenation op;
+    for (const int32_t count : elements) {
+      op.inputs.push_back(cases_.input({count}));
+    }
+    op.axis_sizes = elements;
+    op.tables.resize(elements.size());
+    op.output = cases_.output(shape);
+    cases_.add(std::move(op));
+  }
+  // Some of the pieces of nearly all are words; by the other kernel all are bytes.
+  EXPECT_THAT(cases_.expect_equal_to_reference(),
+              ElementsAre("concatenation of bytes", "concatenation of words"));
 }
 
 TEST_F(Kernels, ReshapesMoveNothingWhereLayoutsAgreeAndWordsWhereTheyCan) {

@@ -78,23 +78,22 @@ class Finder {
                                    int64_t first_element) const {
     const auto tensor = static_cast<size_t>(op.inputs[position]);
     // A tensor that shares memory already has it from elsewhere.
-    if (op.outer != 1 || !op.tables[position].empty() || !is_made_for_itself_[tensor] ||
+    if (!op.tables[position].empty() || !is_made_for_itself_[tensor] ||
         memory_of_[tensor] != op.inputs[position]) {
       return std::nullopt;
     }
     const TensorLayout piece = layout_of(graph_.tensors[tensor]);
     const TensorLayout output = layout_of(graph_.tensors[static_cast<size_t>(op.output)]);
+    const bool is_in_one_outer_row = piece.rows * piece.channels == op.axis_sizes[position];
     const bool is_whole_rows =
         piece.channels == output.channels && first_element % output.channels == 0;
-    if (!is_whole_rows && !(piece.is_dense() && output.is_dense())) {
+    const bool is_dense = piece.is_dense() && output.is_dense();
+    if (!is_in_one_outer_row || !(is_whole_rows || is_dense)) {
       return std::nullopt;
     }
     // Inside a row only where rows are dense, so that stride and channels are the same.
     const int64_t offset = first_element * output.channel_stride / output.channels;
-    const bool is_all_of_it = piece.rows * piece.channels == op.axis_sizes[position];
-    const bool ends_well = piece.bytes() % kBindingUnit == 0 || position + 1 == op.inputs.size();
-    return is_all_of_it && offset % offset_alignment_ == 0 && ends_well ? std::optional(offset)
-                                                                        : std::nullopt;
+    return offset % offset_alignment_ == 0 ? std::optional(offset) : std::nullopt;
   }
 
   const LoweredGraph& graph_;

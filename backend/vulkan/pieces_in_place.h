@@ -22,13 +22,13 @@ struct PieceInPlace {
 //   - whose bytes lie in the output as they do in the tensor, one after another;
 //   - that begin where the device may bind memory: at a multiple of `offset_alignment`, which is a
 //     power of two and at least kBindingUnit;
-//   - that end with a unit of 16 bytes, or where the output ends: nothing that is written behind
-//     the end of a tensor may be another's;
 //   - that a dispatch makes, for this concatenation and nobody outside the graph: not an input, an
 //     output, a constant, a reshaped tensor, nor what another concatenation has already;
 //   - that the concatenation reads once, under whatever name, so that it copies nothing within one
 //     piece of memory.
-// Others may read such a tensor as ever. Precondition: every tensor is written once, before it is
+// Others may read such a tensor as ever. What a kernel leaves behind the end of a piece, up to a
+// unit of 16 bytes, does not matter: a neighbour that begins there is not in place, so that it is
+// copied afterwards. Precondition: every tensor is written once, before it is
 // read.
 std::vector<std::vector<PieceInPlace>> find_pieces_in_place(const graph::LoweredGraph& graph,
                                                             int64_t offset_alignment);

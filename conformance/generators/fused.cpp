@@ -165,6 +165,55 @@ Outputs joined_rows(LayerBuilder& layers, int32_t channels) {
   return {layers.concatenation(pieces, 1)};
 }
 
+// uint8 tensors that are quantized otherwise are translated by the concatenation itself.
+int32_t joined(LayerBuilder& layers, const std::vector<int32_t>& pieces, int32_t axis) {
+  return layers.type() == DataType::kUint8
+             ? layers.graph().concatenation(pieces, axis, layers.quantization(pieces.front()))
+             : layers.concatenation(pieces, axis);
+}
+
+// One piece twice, one that took two reshapes, one that is an output.
+Outputs joined_reshapes(LayerBuilder& layers, int32_t channels) {
+  const int32_t input = image(layers, channels);
+  std::vector<int32_t> pieces;
+  for (const int32_t anchors : {2, 1, 3}) {
+    const int32_t boxes = layers.pool(layers.convolution(input, anchors * channels, kPointwise),
+                                      PoolKind::kMax, k3x3);
+    const int32_t flat = anchors == 1 ? layers.graph().reshape(boxes, {60 * channels}) : boxes;
+    pieces.push_back(layers.graph().reshape(flat, {2, 30 * anchors, channels}));
+  }
+  return {joined(layers, {pieces[0], pieces[1], pieces[2], pieces[0]}, 1), pieces[2]};
+}
+
+Outputs reshapes_at_both_borders(LayerBuilder& layers, int32_t channels) {
+  const int32_t input =
+      layers.graph().reshape(layers.input({2, 30 * channels}), {2, 5, 6, channels});
+  const int32_t result = layers.pool(input, PoolKind::kMax, k3x3);
+  return {
+      layers.graph().reshape(layers.requantize(result, other_type(layers)), {10 * channels, 6})};
+}
+
+// Images of 64 pixels: whole units, wherever a device may bind memory. The last one is smaller.
+Outputs joined_images(LayerBuilder& layers, int32_t channels) {
+  const int32_t input = layers.input({1, 8, 8, channels});
+  const int32_t filtered = layers.depthwise(input, k3x3);
+  const int32_t features = layers.pool(filtered, PoolKind::kMax, k3x3);
+  const int32_t added = layers.add(layers.convolution(features, channels, kPointwise), filtered);
+  const int32_t last = layers.pool(layers.input({1, 3, 8, channels}), PoolKind::kMax, k3x3);
+  const int32_t all = joined(layers, {filtered, features, added, input, last}, 1);
+  return {layers.pool(all, PoolKind::kMax, k2x2), layers.convolution(added, 5, kPointwise)};
+}
+
+Outputs joined_twice(LayerBuilder& layers, int32_t channels) {
+  const int32_t input = layers.input({2, 8, 8, channels});
+  const int32_t first = layers.pool(input, PoolKind::kMax, k3x3);
+  const int32_t second = layers.pool(first, PoolKind::kMax, k3x3);
+  const int32_t both = joined(layers, {second, first}, 0);
+  const int32_t again = layers.pool(both, PoolKind::kMax, k3x3);
+  const int32_t all = joined(layers, {again, both, layers.pool(second, PoolKind::kMax, k3x3)}, 0);
+  return {layers.depthwise(all, k3x3), joined(layers, {first, input}, 0)};
+}
+
 struct Neighbours {
   const char* name;
   Outputs (*build)(LayerBuilder& layers, int32_t channels);
@@ -190,7 +239,11 @@ constexpr Neighbours kNeighbours[] = {
     {"tables after convolutions", tables_after_convolutions, true},
     {"tables after sums", tables_after_sums, false},
     {"joined channels", joined_channels, false},
-    {"joined rows", joined_rows, true}};
+    {"joined rows", joined_rows, true},
+    {"joined reshapes", joined_reshapes, true},
+    {"reshapes at both borders", reshapes_at_both_borders, false},
+    {"joined images", joined_images, true},
+    {"joined twice", joined_twice, false}};
 
 // Rows that end inside a unit, a word of an image, whole units.
 constexpr int32_t kChannels[] = {17, 3, 32};
@@ -265,7 +318,8 @@ std::vector<RequiredCoverage> required_coverage() {
             "CONV_2D > ADD left", "CONV_2D > ADD right", "FULLY_CONNECTED > ADD left",
             "DEPTHWISE_CONV_2D > ADD right", "input > QUANTIZE", "QUANTIZE > output",
             "CONV_2D > HARD_SWISH", "DEPTHWISE_CONV_2D > HARD_SWISH", "ADD > LOGISTIC",
-            "CONV_2D > CONCATENATION", "RESHAPE > CONCATENATION"}}};
+            "CONV_2D > CONCATENATION", "RESHAPE > CONCATENATION", "RESHAPE > RESHAPE",
+            "MAX_POOL_2D > CONCATENATION", "input > RESHAPE", "RESHAPE > output"}}};
 }
 
 }  // namespace
