@@ -29,7 +29,8 @@ skip() {
   exit 77
 }
 
-tests=(backend_vulkan_device_test backend_vulkan_kernel_test backend_vulkan_program_test)
+tests=(backend_vulkan_device_test backend_vulkan_kernel_test backend_vulkan_program_test
+  backend_vulkan_fused_program_test)
 programs=("$build_folder/bin/lockstep" "${tests[@]/#/$build_folder/tests/}")
 for program in "${programs[@]}"; do
   [[ -x "$program" ]] || die "$program is not there." "Build it with scripts/build.sh."
@@ -91,8 +92,8 @@ conform() {
 step "The quick suite, with the kernels this device prefers"
 conform forky_quick.json --quick
 if ! "$quick"; then
-  step "Every convolution and fully connected layer of the suite, with every kernel"
-  conform forky_kernels.json --filter conv_2d/ --filter fully_connected/ --exclude depthwise
+  step "Every convolution and fully connected layer of the suite, and what is fused, with every kernel"
+  conform forky_kernels.json --filter conv_2d/ --filter fully_connected/ --filter fused/ --exclude depthwise_conv_2d/
   forced=$(grep -c '"configuration": ".*kernel=convolution_cooperative_matrix' "$logs/forky_kernels.json" || true)
   note "$forced of these runs were on cooperative matrices."
   ((forced > 0)) || failures=$((failures + 1))

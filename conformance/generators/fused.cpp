@@ -214,6 +214,42 @@ Outputs joined_twice(LayerBuilder& layers, int32_t channels) {
   return {layers.depthwise(all, k3x3), joined(layers, {first, input}, 0)};
 }
 
+// The kernel of first layers: more channels than an image has.
+Outputs sum_after_first_layer(LayerBuilder& layers, int32_t channels) {
+  const int32_t pixels = image(layers, std::min(channels, 3));
+  const int32_t other = image(layers, 9);
+  return {layers.logistic(layers.add(layers.convolution(pixels, 9, k3x3), other)),
+          layers.hard_swish(layers.convolution(pixels, 11, k2x2))};
+}
+
+// A matrix times a vector.
+Outputs sum_of_one_row(LayerBuilder& layers, int32_t channels) {
+  const int32_t input = layers.input({1, 21});
+  const int32_t features = layers.fully_connected(input, channels);
+  const int32_t sum = layers.add(layers.input({1, channels}), features, Activation::kRelu);
+  return {layers.fully_connected(layers.logistic(sum), 7)};
+}
+
+Outputs sum_after_depthwise(LayerBuilder& layers, int32_t channels) {
+  const int32_t input = image(layers, channels);
+  const int32_t sum = layers.add(layers.depthwise(input, k3x3), input, Activation::kRelu6);
+  return {layers.logistic(sum), layers.logistic(layers.depthwise(input, k2x2))};
+}
+
+// Wide enough for what GPUs compute in tiles.
+Outputs sum_of_many_channels(LayerBuilder& layers, int32_t channels) {
+  const int32_t input = image(layers, channels);
+  const int32_t wide = layers.convolution(input, 75, k3x3);
+  return {layers.logistic(layers.add(wide, layers.convolution(wide, 75, kPointwise)))};
+}
+
+Outputs table_after_broadcast_sum(LayerBuilder& layers, int32_t channels) {
+  const int32_t input = image(layers, channels);
+  const int32_t row = layers.input({1, 1, 1, channels});
+  const int32_t sum = layers.logistic(layers.add(input, row));
+  return {layers.pool(layers.hard_swish(layers.add(input, sum)), PoolKind::kMax, k2x2)};
+}
+
 struct Neighbours {
   const char* name;
   Outputs (*build)(LayerBuilder& layers, int32_t channels);
@@ -243,7 +279,12 @@ constexpr Neighbours kNeighbours[] = {
     {"joined reshapes", joined_reshapes, true},
     {"reshapes at both borders", reshapes_at_both_borders, false},
     {"joined images", joined_images, true},
-    {"joined twice", joined_twice, false}};
+    {"joined twice", joined_twice, false},
+    {"sum after first layer", sum_after_first_layer, false},
+    {"sum of one row", sum_of_one_row, false},
+    {"sum after depthwise", sum_after_depthwise, true},
+    {"sum of many channels", sum_of_many_channels, false},
+    {"table after broadcast sum", table_after_broadcast_sum, false}};
 
 // Rows that end inside a unit, a word of an image, whole units.
 constexpr int32_t kChannels[] = {17, 3, 32};
@@ -316,8 +357,10 @@ std::vector<RequiredCoverage> required_coverage() {
           {"private tensor",
            {"PAD > CONV_2D", "PAD > DEPTHWISE_CONV_2D", "PAD > PAD", "PADV2 > CONV_2D",
             "CONV_2D > ADD left", "CONV_2D > ADD right", "FULLY_CONNECTED > ADD left",
-            "DEPTHWISE_CONV_2D > ADD right", "input > QUANTIZE", "QUANTIZE > output",
-            "CONV_2D > HARD_SWISH", "DEPTHWISE_CONV_2D > HARD_SWISH", "ADD > LOGISTIC",
+            "DEPTHWISE_CONV_2D > ADD left", "DEPTHWISE_CONV_2D > ADD right",
+            "FULLY_CONNECTED > ADD right", "input > QUANTIZE", "QUANTIZE > output",
+            "CONV_2D > HARD_SWISH", "DEPTHWISE_CONV_2D > HARD_SWISH",
+            "DEPTHWISE_CONV_2D > LOGISTIC", "ADD > LOGISTIC", "ADD > HARD_SWISH",
             "CONV_2D > CONCATENATION", "RESHAPE > CONCATENATION", "RESHAPE > RESHAPE",
             "MAX_POOL_2D > CONCATENATION", "input > RESHAPE", "RESHAPE > output"}}};
 }
