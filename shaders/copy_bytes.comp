@@ -6,6 +6,7 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 
+#include "division.glsl"
 #include "invocation.glsl"
 #include "packing.glsl"
 
@@ -31,6 +32,9 @@ layout(push_constant) uniform Shape {
   uint first_element;
   uint input_elements;   // of one outer index
   uint merge;            // 0: no input before this one has written the output
+  uint row_words_multiplier;       // for divisions: division.glsl
+  uint rows_multiplier;
+  uint input_channels_multiplier;
 };
 
 void main() {
@@ -38,27 +42,37 @@ void main() {
   if (index >= words) {
     return;
   }
-  uint written_row = index / row_words;
+  uint written_row = divide(index, row_words, row_words_multiplier);
   uint row_word = first_word + (index - written_row * row_words);
-  uint block = written_row / rows;
+  uint block = divide(written_row, rows, rows_multiplier);
   uint row = first_row + (written_row - block * rows);
   uint output_index = (block * block_rows + row) * output_stride + row_word;
+  // Of the input's elements that belong here, the next one: its row, and where in it.
+  int offset = int(row * output_channels + row_word * 4u - first_element);  // of the first byte
+  uint input_element = block * input_elements + uint(max(offset, 0));
+  uint input_row = divide(input_element, input_channels, input_channels_multiplier);
+  uint input_channel = input_element - input_row * input_channels;
+  uint loaded = 0xffffffffu;  // number of the word of the input that is at hand
+  uint word = 0u;
   uint result = 0u;
   uint moved = 0u;  // mask of the bytes in `result`
   for (uint lane = 0u; lane < 4u; ++lane) {
-    uint channel = row_word * 4u + lane;
-    uint offset = row * output_channels + channel - first_element;  // wraps when in front
-    if (channel < output_channels && offset < input_elements) {
-      uint input_element = block * input_elements + offset;
-      uint input_row = input_element / input_channels;
-      uint input_byte =
-          input_row * input_stride + (input_element - input_row * input_channels);
-      int value = unpack(input_words[input_byte / 4u], int(input_byte & 3u));
+    if (row_word * 4u + lane < output_channels && uint(offset + int(lane)) < input_elements) {
+      uint input_byte = input_row * input_stride + input_channel;
+      if (input_byte / 4u != loaded) {
+        loaded = input_byte / 4u;
+        word = input_words[loaded];
+      }
+      int value = unpack(word, int(input_byte & 3u));
 #ifdef TABLE
       value = int(table[value + 128]);
 #endif
       result |= pack(value, int(lane));
       moved |= 0xffu << (8u * lane);
+      ++input_channel;
+      bool ends_row = input_channel == input_channels;
+      input_row += uint(ends_row);
+      input_channel = select(ends_row, 0u, input_channel);
     }
   }
   if (moved != 0u) {

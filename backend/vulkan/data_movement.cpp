@@ -120,6 +120,9 @@ Status add_bytes(const PlanContext& context, const Piece& piece, KernelPlan& pla
       push_constants(words, words_of_row, rows, block_rows, first_row, first_word, output.channels,
                      stride_words(output), input.channels, input.channel_stride,
                      piece.first_element, piece.elements, piece.is_first ? 0 : 1);
+  for (const int32_t divisor : {words_of_row, rows, input.channels}) {
+    dispatch.push_constants.push_back(division_multiplier(static_cast<uint32_t>(divisor)));
+  }
   return add_dispatch(context, words, std::move(dispatch), plan);
 }
 

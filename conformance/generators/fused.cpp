@@ -276,7 +276,7 @@ constexpr Neighbours kNeighbours[] = {
     {"tables after sums", tables_after_sums, false},
     {"joined channels", joined_channels, false},
     {"joined rows", joined_rows, true},
-    {"joined reshapes", joined_reshapes, true},
+    {"joined reshapes", joined_reshapes, false},
     {"reshapes at both borders", reshapes_at_both_borders, false},
     {"joined images", joined_images, true},
     {"joined twice", joined_twice, false},
