@@ -9,6 +9,8 @@ find_program(LOCKSTEP_SPIRV_VAL NAMES spirv-val REQUIRED)
 find_program(LOCKSTEP_SPIRV_OPT NAMES spirv-opt REQUIRED)
 find_program(LOCKSTEP_COOPERATIVE_MATRIX_GLSLANG NAMES glslangValidator glslang
              DOC "A glslang that compiles GL_KHR_cooperative_matrix")
+set(LOCKSTEP_SHADERS_OF "" CACHE PATH
+    "A finished build of this checkout whose embedded shaders are taken instead of compiling them anew")
 set(LOCKSTEP_SHADER_SCRIPTS "${CMAKE_CURRENT_LIST_DIR}")
 
 # lockstep_embed_module(name module MADE_FROM files... [MAKE COMMAND words... [COMMAND words...]...]):
@@ -16,6 +18,13 @@ set(LOCKSTEP_SHADER_SCRIPTS "${CMAKE_CURRENT_LIST_DIR}")
 function(lockstep_embed_module name module)
   cmake_parse_arguments(PARSE_ARGV 2 ARG "" "" "MADE_FROM;MAKE")
   set(embedded "${CMAKE_CURRENT_BINARY_DIR}/${name}.cpp")
+  set_property(DIRECTORY APPEND PROPERTY LOCKSTEP_SHADER_NAMES ${name})
+  if(LOCKSTEP_SHADERS_OF)
+    cmake_path(RELATIVE_PATH embedded BASE_DIRECTORY "${PROJECT_BINARY_DIR}")
+    set_property(DIRECTORY APPEND PROPERTY LOCKSTEP_SHADER_SOURCES "${LOCKSTEP_SHADERS_OF}/${embedded}")
+    return()
+  endif()
+  set_property(DIRECTORY APPEND PROPERTY LOCKSTEP_SHADER_SOURCES "${embedded}")
   add_custom_command(
     OUTPUT "${embedded}"
     ${ARG_MAKE}
@@ -24,8 +33,6 @@ function(lockstep_embed_module name module)
     DEPENDS ${ARG_MADE_FROM} "${LOCKSTEP_SHADER_SCRIPTS}/embed_module.cmake"
     COMMENT "Shader ${LOCKSTEP_SHADER_PREFIX}${name}"
     VERBATIM)
-  set_property(DIRECTORY APPEND PROPERTY LOCKSTEP_SHADER_NAMES ${name})
-  set_property(DIRECTORY APPEND PROPERTY LOCKSTEP_SHADER_SOURCES "${embedded}")
 endfunction()
 
 # lockstep_shader(name source DEFINES...): the module `name` from `source`, with -D for each define.

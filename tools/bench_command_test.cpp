@@ -6,6 +6,7 @@
 #include <set>
 #include <string>
 
+#include "graph/testing/graph_builder.h"
 #include "graph/testing/sample_graphs.h"
 #include "graph/tflite_writer.h"
 #include "tools/testing/command_test.h"
@@ -152,6 +153,26 @@ TEST_F(BenchCommand, ProfileWritesTableTraceAndJson) {
   const json trace = read_json("t.json");
   for (const json& event : trace.at("traceEvents")) slices += event.at("ph") == "X";
   EXPECT_GE(slices, 3 * timed);
+}
+
+TEST_F(BenchCommand, ProfileSaysWhatAnOperatorIsFusedInto) {
+  if (!has_vulkan()) GTEST_SKIP() << "no Vulkan device";
+  graph::testing::GraphBuilder builder("uint8 at the border");
+  const int32_t image = builder.input("image", graph::DataType::kUint8, {1, 6, 6, 4},
+                                      graph::testing::per_tensor(0.5f, 127));
+  const int32_t moved =
+      builder.quantize(image, graph::DataType::kInt8, graph::testing::per_tensor(0.5f, -1));
+  const int32_t sum = builder.add(moved, moved, graph::testing::per_tensor(1.0f, 3));
+  const auto bytes = graph::write_tflite(builder.build({sum}));
+  ASSERT_TRUE(bytes) << bytes.error().message;
+  write("border.tflite", *bytes);
+  const Outcome outcome = lockstep("profile --cache-dir '' --no-roofline --runs 1 '" +
+                                   path("border.tflite") + "' --json '" + path("b.json") + "'");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.text;
+  const json operators = read_json("b.json").at("operators");
+  EXPECT_EQ(operators.at(0).at("kernel"), "fused into the host's copies");
+  EXPECT_EQ(operators.at(0).at("dispatches"), 0);
+  EXPECT_GT(operators.at(1).at("dispatches"), 0);
 }
 
 TEST_F(BenchCommand, ProfileSaysWhichDeviceCannotTell) {

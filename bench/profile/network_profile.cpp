@@ -38,6 +38,7 @@ Result<std::unique_ptr<delegate::Engine>> run_engine(
 struct ProfiledPartition {
   std::unique_ptr<backend::Program> program;
   std::vector<int32_t> source_operators;  // of the lowered operators
+  std::vector<backend::OperatorPlacement> placements;
   std::vector<std::vector<std::byte>> inputs;
   std::vector<std::vector<std::byte>> outputs;
   std::vector<std::span<const std::byte>> input_spans;
@@ -57,6 +58,7 @@ Result<ProfiledPartition> prepare(const graph::Graph& graph, backend::Device& de
   auto program = device.compile(*lowered, compile);
   if (!program) return tl::unexpected(program.error());
   profiled.program = std::move(*program);
+  profiled.placements = profiled.program->placements();
   for (const graph::LoweredOperator& op : lowered->operators) {
     profiled.source_operators.push_back(op.source_operator);
   }
@@ -109,9 +111,13 @@ void add_run(const ProfiledPartition& partition, const backend::RunProfile& run,
     ++sum.dispatches;
     sum.kernel = dispatch.kernel;
   }
-  for (const int32_t source : partition.source_operators) {
-    series.operators[source].push_back(operators[source].seconds);
-    sums[source] = operators[source];
+  for (size_t i = 0; i < partition.source_operators.size(); ++i) {
+    const int32_t source = partition.source_operators[i];
+    OperatorSum& sum = operators[source];
+    // Without a dispatch of its own: "fused into CONV_2D #12".
+    if (sum.dispatches == 0) sum.kernel = partition.placements[i].variant;
+    series.operators[source].push_back(sum.seconds);
+    sums[source] = sum;
   }
   series.copies.push_back(copies);
   series.device.push_back(device);
@@ -141,7 +147,7 @@ Status profile_partition(ProfiledPartition& partition, const ProfileOptions& opt
     op.median_seconds = median(seconds);
     op.p95_seconds = quantile(seconds, 0.95);
     op.dispatches = sum.dispatches;
-    op.kernel = sum.dispatches > 0 ? sum.kernel : "none of its own";
+    op.kernel = sum.kernel;
     op.work.bytes = sum.bytes;
   }
   profile.copies_seconds += median(series.copies);

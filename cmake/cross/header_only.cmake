@@ -1,9 +1,9 @@
-# lockstep_header_only(TARGET NAME HEADERS... [DEFINITIONS ...]): an imported target for a library of
+# lockstep_header_only(TARGET NAME HEADERS...): an imported target for a library of
 # which only headers are needed, taken from the machine that builds. The folders of the headers are
 # linked into one of their own, so that nothing else of that machine's /usr/include is seen by the cross
 # compiler. NAME is find_package()'s.
 function(lockstep_header_only target name)
-  cmake_parse_arguments(PARSE_ARGV 2 ARG "" "" "HEADERS;DEFINITIONS")
+  cmake_parse_arguments(PARSE_ARGV 2 ARG "" "" "HEADERS")
   set(folder "${CMAKE_BINARY_DIR}/host-headers")
   file(MAKE_DIRECTORY "${folder}")
   foreach(header IN LISTS ARG_HEADERS)
@@ -20,7 +20,6 @@ function(lockstep_header_only target name)
   if(NOT TARGET ${target})
     add_library(${target} INTERFACE IMPORTED GLOBAL)
     target_include_directories(${target} SYSTEM INTERFACE "${folder}")
-    target_compile_definitions(${target} INTERFACE ${ARG_DEFINITIONS})
   endif()
   set(${name}_FOUND TRUE PARENT_SCOPE)
 endfunction()

@@ -1,7 +1,7 @@
 # Builds the command line for 64-bit ARM Linux with the preset aarch64-linux, and runs it under an
 # emulator: it needs no library but the C library's, and computes the bits that this machine computes.
-#   -DSOURCE_DIR= the repository   -DWORK_DIR= a folder to keep   -DNATIVE_PROGRAM= lockstep of this machine
-#   -DJOBS= compilers at once
+#   -DSOURCE_DIR= the repository     -DWORK_DIR= a folder to keep   -DJOBS= compilers at once
+#   -DNATIVE_BUILD= its build folder for this machine   -DNATIVE_PROGRAM= lockstep in it
 # Prints "SKIPPED: reason" where compiler or emulator are missing.
 cmake_minimum_required(VERSION 3.25)
 
@@ -36,8 +36,8 @@ foreach(tool IN ITEMS compiler emulator readelf)
   endif()
 endforeach()
 
-# Hardly optimized: what the compiler saves here, the emulator does not lose on a few cases. Other
-# compilers see other things to warn of.
+# Not optimized: what the compiler saves here, the emulator does not lose on a few cases. Other
+# compilers see other things to warn of. SPIR-V is the same for every processor.
 set(launcher "")
 find_program(ccache ccache)
 if(ccache)
@@ -45,7 +45,8 @@ if(ccache)
 endif()
 set(build "${WORK_DIR}/build")
 run("${CMAKE_COMMAND}" --preset aarch64-linux -S "${SOURCE_DIR}" -B "${build}" ${launcher}
-    "-DCMAKE_CXX_FLAGS_RELEASE=-O0 -DNDEBUG" -DLOCKSTEP_WERROR=OFF)
+    "-DCMAKE_CXX_FLAGS_RELEASE=-O0 -DNDEBUG" -DLOCKSTEP_WERROR=OFF
+    "-DLOCKSTEP_SHADERS_OF=${NATIVE_BUILD}")
 run("${CMAKE_COMMAND}" --build "${build}" --target lockstep_cli --parallel ${JOBS})
 set(program "${build}/bin/lockstep")
 
