@@ -196,9 +196,9 @@ TEST(CooperativeMatrixPlan, PacksEveryWeightIntoItsStep) {
       const auto plan = alternative.plan();
       ASSERT_TRUE(plan) << plan.error().message;
       const Dispatch& dispatch = plan->dispatches.at(0);
-      const uint32_t padded_columns = dispatch.push_constants[3] * dispatch.specialization[8] *
-                                      dispatch.specialization[10] * dispatch.specialization[4];
-      const uint32_t step_bytes = dispatch.specialization[11] * 16;
+      const uint32_t padded_columns = dispatch.push_constants[3] * dispatch.specialization[11] *
+                                      dispatch.specialization[13] * dispatch.specialization[7];
+      const uint32_t step_bytes = dispatch.specialization[14] * 16;
       const uint32_t steps = dispatch.push_constants[9];
       const uint32_t tap_bytes = channels <= 4 ? 4 : static_cast<uint32_t>(channels + 15) / 16 * 16;
       std::vector<std::byte> expected(size_t{steps} * padded_columns * step_bytes);
