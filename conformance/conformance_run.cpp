@@ -54,6 +54,7 @@ ReportHeader make_header(const ConformanceOptions& options, const Suite& made_su
   header.lockstep_version = LOCKSTEP_VERSION;
   header.compiler = compiler_name();
   header.quick = suite.quick;
+  header.contracts_in_turn = options.run.contracts_in_turn;
   header.seed = suite.generator.seed;
   header.random_cases = suite.generator.random_cases;
   header.repetitions = options.run.repetitions;
@@ -107,6 +108,7 @@ json to_json(const ConformanceOptions& options) {
           {"contracts", std::move(contracts)},
           {"repetitions", options.run.repetitions},
           {"default_configuration_only", options.run.default_configuration_only},
+          {"contracts_in_turn", options.run.contracts_in_turn},
           {"only_configuration", options.run.only_configuration}};
 }
 
@@ -137,6 +139,7 @@ ConformanceOptions options_from_json(const json& specification) {
   }
   specification.at("repetitions").get_to(options.run.repetitions);
   specification.at("default_configuration_only").get_to(options.run.default_configuration_only);
+  specification.at("contracts_in_turn").get_to(options.run.contracts_in_turn);
   specification.at("only_configuration").get_to(options.run.only_configuration);
   return options;
 }

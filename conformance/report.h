@@ -29,6 +29,7 @@ struct ReportHeader {
   std::string compiler;  // "GCC 12.2.0 x86_64"
   std::string started;   // UTC, ISO 8601
   bool quick = false;
+  bool contracts_in_turn = false;  // see RunOptions
   uint64_t seed = 0;
   int32_t random_cases = 0;
   int32_t repetitions = 0;

@@ -43,6 +43,7 @@ std::string contracts_text(const ReportHeader& header) {
 // What was run, without what is at its default.
 std::string selection_text(const ReportHeader& header) {
   std::vector<std::string> parts{header.quick ? "quick" : "complete"};
+  if (header.contracts_in_turn) parts.push_back("contracts in turn");
   if (header.random_cases > 0) {
     parts.push_back(fmt::format("{} random cases a family", header.random_cases));
   }

@@ -108,6 +108,7 @@ json to_json(const ReportHeader& header) {
           {"compiler", valid_utf8(header.compiler)},
           {"started", valid_utf8(header.started)},
           {"quick", header.quick},
+          {"contracts_in_turn", header.contracts_in_turn},
           {"seed", header.seed},
           {"random_cases", header.random_cases},
           {"repetitions", header.repetitions},

@@ -215,6 +215,7 @@ ReportHeader read_header(JsonFields& fields) {
   header.compiler = fields.text("compiler");
   header.started = fields.text("started");
   header.quick = fields.boolean("quick");
+  header.contracts_in_turn = fields.boolean("contracts_in_turn");
   header.seed = fields.natural("seed");
   header.random_cases = static_cast<int32_t>(fields.integer("random_cases", 0, kInt32Maximum));
   header.repetitions = static_cast<int32_t>(fields.integer("repetitions", 0, kInt32Maximum));

@@ -110,6 +110,8 @@ TEST(ReportMerge, RefusesShardsOfOtherRuns) {
               HasSubstr("suite_version is \"7\" in one and \"8\" in the other"));
   EXPECT_THAT(refusal_after([](ReportHeader& h) { h.shard_count = 3; }), HasSubstr("shard_count"));
   EXPECT_THAT(refusal_after([](ReportHeader& h) { h.quick = false; }), HasSubstr("quick"));
+  EXPECT_THAT(refusal_after([](ReportHeader& h) { h.contracts_in_turn = false; }),
+              HasSubstr("contracts_in_turn"));
   EXPECT_THAT(refusal_after([](ReportHeader& h) { h.repetitions = 1; }), HasSubstr("repetitions"));
   EXPECT_THAT(refusal_after([](ReportHeader& h) { h.contracts.pop_back(); }),
               HasSubstr("contracts.1 is \"single\" in one and absent in the other"));

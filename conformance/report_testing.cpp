@@ -76,6 +76,7 @@ Report sample_report() {
   header.compiler = "GCC 12.2.0 x86_64";
   header.started = "2026-11-21T10:00:00Z";
   header.quick = true;
+  header.contracts_in_turn = true;
   header.seed = UINT64_MAX;
   header.random_cases = 5;
   header.repetitions = 3;

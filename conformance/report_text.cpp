@@ -119,9 +119,10 @@ std::string holes_text(const Report& report) {
 std::string summary_text(const Report& report) {
   const ReportHeader& header = report.header;
   std::string text =
-      fmt::format("{} ({}), suite {}{}, seed {}\n\n", one_line(header.subject.device.name),
+      fmt::format("{} ({}), suite {}{}{}, seed {}\n\n", one_line(header.subject.device.name),
                   one_line(header.subject.device.driver), one_line(header.suite_version),
-                  header.quick ? " quick" : "", header.seed);
+                  header.quick ? " quick" : "",
+                  header.contracts_in_turn ? ", contracts in turn" : "", header.seed);
   text += matrix_text(report);
   text += failures_text(report);
   text += fmt::format("\n{} runs of {} cases in {:.1f} s: {}\n", report.results.size(),

@@ -20,7 +20,8 @@ using testing::sample_report;
 TEST(ReportText, SaysEverythingInOrder) {
   const Report report = sample_report();
   EXPECT_EQ(summary_text(report),
-            "Example GPU (Example driver 5.1), suite 7 quick, seed 18446744073709551615\n"
+            "Example GPU (Example driver 5.1), suite 7 quick, contracts in turn, seed "
+            "18446744073709551615\n"
             "\n"
             "family   litert                             single\n"
             "add      1 ok, 1 n/s                        -\n"

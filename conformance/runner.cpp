@@ -7,8 +7,10 @@
 #include <cstdlib>
 #include <cstring>
 #include <limits>
+#include <ranges>
 #include <utility>
 
+#include "conformance/contract_turns.h"
 #include "host_ref/interpreter.h"
 
 namespace lockstep::conformance {
@@ -134,7 +136,8 @@ class ContractRun {
     }
   }
 
-  void run(Subject& subject) {
+  // `index`: of the contract among those of the run.
+  void run(Subject& subject, size_t index, ContractTurns& turns) {
     if (is_judged(kPreparation)) return;
     observer_.begin({contract_, std::string(kPreparation)});
     auto lowered = lower_case(source_, contract_);
@@ -144,21 +147,40 @@ class ContractRun {
     if (recorded_ != nullptr && recorded_->is_refused) return;
     auto groups = subject.configurations(*lowered_);
     if (!groups) return report_error(start_result("default"), groups.error());
-    if (options_.default_configuration_only) groups->resize(1);
+    groups_ = std::move(*groups);
+    if (options_.default_configuration_only) groups_.resize(1);
     if (!options_.only_configuration.empty()) {
-      std::erase_if(*groups, [&](const ConfigurationGroup& group) {
+      std::erase_if(groups_, [&](const ConfigurationGroup& group) {
         return !is_configuration_of(group, options_.only_configuration);
       });
-      if (groups->empty()) {
+      if (groups_.empty()) {
         return report_error(
             start_result(options_.only_configuration),
             {ErrorCode::kUnsupported, "the subject does not compute it in this configuration"});
       }
     }
-    for (const ConfigurationGroup& group : *groups) report_run(group, subject);
+    for (size_t i = 0; i < groups_.size(); ++i) {
+      if (i == 0 || runs_every_contract() || turns.is_due(groups_[i].configuration, index)) {
+        report_run(groups_[i], subject);
+        turns.computed(groups_[i]);
+      }
+    }
+  }
+
+  // What no contract computed when it was its turn.
+  void run_the_rest(Subject& subject, ContractTurns& turns) {
+    for (const ConfigurationGroup& group : groups_) {
+      if (turns.has_computed(group.configuration)) continue;
+      report_run(group, subject);
+      turns.computed(group);
+    }
   }
 
  private:
+  bool runs_every_contract() const {
+    return !options_.contracts_in_turn || source_.is_quick || !options_.only_configuration.empty();
+  }
+
   bool is_judged(std::string_view configuration) const {
     return std::ranges::any_of(judged_, [&](const RunKey& key) {
       return key.contract == contract_ && key.configuration == configuration;
@@ -332,6 +354,7 @@ class ContractRun {
   const RecordedExpectation* recorded_ = nullptr;
   std::optional<LoweredCase> lowered_;
   std::optional<Result<ReferenceResult>> reference_;
+  std::vector<ConfigurationGroup> groups_;
 };
 
 bool same_beginning(const Digest& left, const Digest& right, size_t bytes) {
@@ -396,9 +419,14 @@ std::optional<TensorDifference> find_difference(const LoweredCase& lowered,
 void run_case(const Case& source, Subject& subject, const RunOptions& options,
               const RecordedCase* recorded, std::span<const RunKey> judged,
               const RunObserver& observer) {
+  ContractTurns turns(source.name, options.contracts.size());
+  std::vector<ContractRun> runs;
+  runs.reserve(options.contracts.size());
   for (const numerics::Contract contract : options.contracts) {
-    ContractRun(source, contract, options, recorded, judged, observer).run(subject);
+    runs.emplace_back(source, contract, options, recorded, judged, observer);
+    runs.back().run(subject, runs.size() - 1, turns);
   }
+  for (ContractRun& run : runs | std::views::reverse) run.run_the_rest(subject, turns);
 }
 
 }  // namespace lockstep::conformance

@@ -63,6 +63,10 @@ struct RunOptions {
   int32_t repetitions = 2;
   // Only the subject's own choice of kernels and capabilities.
   bool default_configuration_only = false;
+  // Only the subject's own choice computes every case under every contract, and any configuration
+  // the quick cases; each other configuration computes a case under one contract, which is another
+  // one from case to case (contract_turns.h).
+  bool contracts_in_turn = false;
   // Only this one, or the one it comes down to; empty: all. A case that the subject cannot compute
   // in it is kNotSupported.
   std::string only_configuration;

@@ -5,25 +5,34 @@
 
 #include <cstring>
 #include <functional>
+#include <map>
 
+#include "conformance/contract_turns.h"
 #include "conformance/testing/simple_cases.h"
 
 namespace lockstep::conformance {
 namespace {
 
 using numerics::Contract;
+using ::testing::_;
+using ::testing::Each;
 using ::testing::ElementsAre;
+using ::testing::Ge;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Pair;
+using ::testing::SizeIs;
 
 // Computes with host_ref; a test decides what is wrong with it.
 class TestSubject final : public Subject {
  public:
   const SubjectDescription& description() const override { return description_; }
 
-  Result<std::vector<ConfigurationGroup>> configurations(const LoweredCase&) override {
+  Result<std::vector<ConfigurationGroup>> configurations(const LoweredCase& lowered) override {
     if (!refusal.empty()) return make_error(ErrorCode::kUnsupported, "{}", refusal);
-    return groups;
+    auto offered = groups;
+    if (only_contract && lowered.contract != *only_contract) offered.resize(1);
+    return offered;
   }
 
   Result<std::vector<Observation>> run(const LoweredCase& lowered,
@@ -42,6 +51,7 @@ class TestSubject final : public Subject {
   std::string refusal;
   std::optional<Error> error;
   std::vector<ConfigurationGroup> groups = {{{}, {}}};
+  std::optional<Contract> only_contract;  // gives all groups, others the first one
   std::function<void(std::vector<Observation>&)> change = [](auto&) {};
   std::vector<std::string> ran;
 
@@ -205,6 +215,68 @@ TEST_F(Runner, RunsEveryGroupOnceOrTheFirstOnly) {
   EXPECT_THAT(begun_, ElementsAre("preparation", "default", "mask=int-dot kernel=direct"));
   options_.default_configuration_only = true;
   EXPECT_EQ(run().size(), 1u);
+}
+
+// How often each configuration ran.
+std::map<std::string, int> count_runs(const std::vector<RunResult>& results) {
+  std::map<std::string, int> counts;
+  for (const RunResult& result : results) ++counts[result.configuration];
+  return counts;
+}
+
+TEST_F(Runner, InTurnRunsTheSubjectsChoiceUnderEveryContractAndOthersUnderOne) {
+  options_.contracts_in_turn = true;
+  options_.contracts.assign(numerics::kAllContracts.begin(), numerics::kAllContracts.end());
+  subject_.groups = {
+      {{}, {}}, {{"", "a"}, {}}, {{"", "b"}, {{"int8", "b"}}}, {{"int-dot", ""}, {}}};
+  EXPECT_THAT(count_runs(run()), ElementsAre(Pair("default", 4), Pair("kernel=a", 1),
+                                             Pair("kernel=b", 1), Pair("mask=int-dot", 1)));
+  source_.is_quick = true;
+  EXPECT_THAT(count_runs(run()), Each(Pair(_, 4)));
+  source_.is_quick = false;
+  options_.only_configuration = "kernel=b";
+  EXPECT_THAT(count_runs(run()), ElementsAre(Pair("kernel=b", 4)));
+  options_.only_configuration = "";
+  options_.contracts_in_turn = false;
+  EXPECT_THAT(count_runs(run()), Each(Pair(_, 4)));
+}
+
+TEST_F(Runner, InTurnRunsAConfigurationWhateverTheOnlyContractThatOffersIt) {
+  options_.contracts_in_turn = true;
+  options_.contracts.assign(numerics::kAllContracts.begin(), numerics::kAllContracts.end());
+  subject_.groups = {{{}, {}}};
+  for (const char* kernel : {"a", "b", "c", "d", "e", "f", "g", "h"}) {
+    subject_.groups.push_back({{"", kernel}, {}});
+  }
+  for (const Contract contract : numerics::kAllContracts) {
+    subject_.only_contract = contract;
+    const auto results = run();
+    EXPECT_EQ(results.size(), 4u + 8u);
+    for (const RunResult& result : results) {
+      EXPECT_TRUE(result.configuration == "default" || result.contract == contract)
+          << result.configuration;
+    }
+  }
+}
+
+TEST(ContractTurns, SpreadCasesAndConfigurationsOverAllContracts) {
+  constexpr size_t kContracts = 4;
+  const auto turn = [](const std::string& case_name, const std::string& kernel) {
+    const ContractTurns turns(case_name, kContracts);
+    size_t contract = 0;
+    while (!turns.is_due({"", kernel}, contract)) ++contract;
+    return contract;
+  };
+  std::map<size_t, int> of_one_kernel;
+  std::map<size_t, int> of_one_case;
+  for (int i = 0; i < 100; ++i) {
+    ++of_one_kernel[turn(fmt::format("conv_2d/case {}", i), "convolution_direct")];
+    ++of_one_case[turn("conv_2d/case", fmt::format("kernel {}", i))];
+  }
+  for (const auto& counts : {of_one_kernel, of_one_case}) {
+    EXPECT_THAT(counts, SizeIs(kContracts));
+    EXPECT_THAT(counts, Each(Pair(_, Ge(15))));
+  }
 }
 
 TEST_F(Runner, LeavesOutWhatWasJudged) {

@@ -340,17 +340,36 @@ struct Started {
   std::unique_ptr<PendingRun> run;
 };
 
-// A program and three runs of it, none of them waited for; no runs where there is no program.
+// A device of its own, a program, and three runs of it that nobody has waited for; no runs, and the
+// test has failed, where there is no program.
 struct ThreeUnderWay {
-  explicit ThreeUnderWay(const std::shared_ptr<DeviceContext>& context)
-      : program(
-            VulkanProgram::create(context, network.graph, network.plans, {.runs_in_flight = 3})) {
-    for (uint32_t seed = 0; program && seed < 3; ++seed) {
-      runs.push_back(std::make_unique<Started>(**program, network, seed));
+  ThreeUnderWay() {
+    const auto opened = open_context(0, {});
+    EXPECT_TRUE(opened) << opened.error().message;
+    if (!opened) {
+      return;
+    }
+    context = *opened;
+    auto created =
+        VulkanProgram::create(context, network.graph, network.plans, {.runs_in_flight = 3});
+    EXPECT_TRUE(created) << created.error().message;
+    if (!created) {
+      return;
+    }
+    program = std::move(*created);
+    for (uint32_t seed = 0; seed < 3; ++seed) {
+      runs.push_back(std::make_unique<Started>(*program, network, seed));
     }
   }
+  // What was submitted is real even where a test says otherwise, and must be done before its memory
+  // goes.
+  void wait_for_the_device() const {
+    context->device->functions().vkDeviceWaitIdle(context->device->get());
+  }
+
   Network network = branched_network();
-  Result<std::unique_ptr<Program>> program;
+  std::shared_ptr<DeviceContext> context;
+  std::unique_ptr<Program> program;
   std::vector<std::unique_ptr<Started>> runs;
 };
 
@@ -472,16 +491,14 @@ TEST_F(Pending, ImpossibleNumbersOfRunsAreRefused) {
 }
 
 TEST_F(Pending, ALostDeviceFailsAllRunsUnderWayAndIsFreed) {
-  auto context = open_context(0, {});
-  ASSERT_TRUE(context);
-  const std::weak_ptr<DeviceContext> observed = *context;
+  std::weak_ptr<DeviceContext> observed;
   {
-    const ThreeUnderWay under_way(*context);
-    ASSERT_EQ(under_way.runs.size(), 3u);
+    const ThreeUnderWay under_way;
     const auto& runs = under_way.runs;
-    const LogicalDevice& device = *(*context)->device;
-    // What was submitted is real here, and must be done before its memory goes.
-    device.functions().vkDeviceWaitIdle(device.get());
+    ASSERT_EQ(runs.size(), 3u);
+    observed = under_way.context;
+    const LogicalDevice& device = *under_way.context->device;
+    under_way.wait_for_the_device();
     const FailingCall<&Table::vkGetFenceStatus> status(device, VK_ERROR_DEVICE_LOST);
     const FailingCall<&Table::vkWaitForFences> waiting(device, VK_ERROR_DEVICE_LOST);
     for (const size_t i : {1, 0, 2}) {
@@ -494,23 +511,21 @@ TEST_F(Pending, ALostDeviceFailsAllRunsUnderWayAndIsFreed) {
     }
     const Network& network = under_way.network;
     const std::vector<Bytes> inputs = network.random_inputs(1);
-    const auto refused = (*under_way.program)->submit(spans_of(inputs), OutputRoom(network).spans);
+    const auto refused = under_way.program->submit(spans_of(inputs), OutputRoom(network).spans);
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().code, ErrorCode::kDeviceLost);
   }
-  context->reset();
   EXPECT_TRUE(observed.expired());
 }
 
 TEST_F(Pending, AHangingDeviceIsWaitedForOnceAndItsMemoryKept) {
-  auto context = open_context(0, {});
-  ASSERT_TRUE(context);
-  const std::weak_ptr<DeviceContext> observed = *context;
+  std::weak_ptr<DeviceContext> observed;
   {
-    const ThreeUnderWay under_way(*context);
-    ASSERT_EQ(under_way.runs.size(), 3u);
+    const ThreeUnderWay under_way;
     const auto& runs = under_way.runs;
-    const LogicalDevice& device = *(*context)->device;
+    ASSERT_EQ(runs.size(), 3u);
+    observed = under_way.context;
+    const LogicalDevice& device = *under_way.context->device;
     const FailingCall<&Table::vkGetFenceStatus> status(device, VK_NOT_READY);
     const FailingCall<&Table::vkWaitForFences> waiting(device, VK_TIMEOUT);
     CountedCalls<&Table::vkWaitForFences> waits(device);
@@ -523,10 +538,8 @@ TEST_F(Pending, AHangingDeviceIsWaitedForOnceAndItsMemoryKept) {
       EXPECT_THAT(lost.error().message, HasSubstr("did not finish"));
     }
     EXPECT_EQ(waits.take(), 0);
-    // What was submitted is real here, and must be done before the process ends.
-    device.functions().vkDeviceWaitIdle(device.get());
+    under_way.wait_for_the_device();
   }
-  context->reset();
   EXPECT_FALSE(observed.expired());
 }
 

@@ -29,13 +29,7 @@ const auto* const kValidation = vulkan::testing::fail_on_validation_messages();
 // Some drivers take seconds for one pipeline.
 constexpr auto kCompileBudget = std::chrono::seconds(1);
 
-// As they are, and with everything optional hidden.
-constexpr const char* kMasks[] = {"", "all"};
-
-const std::vector<OpenedDevice>& devices() {
-  static const std::vector<OpenedDevice> opened = testing::open_every_device(kMasks);
-  return opened;
-}
+const std::vector<OpenedDevice>& devices() { return testing::whole_and_masked_devices(); }
 
 std::string capability(const Device& device, std::string_view name) {
   const auto& capabilities = device.description().capabilities;
@@ -332,14 +326,7 @@ class Chains : public testing::RandomValues {
 
   void expect_equal_run(Program& program, const std::vector<Bytes>& inputs,
                         const host_ref::Interpreter& interpreter) {
-    std::vector<Bytes> outputs;
-    for (const int32_t output : graph.outputs) {
-      outputs.emplace_back(elements(output));
-    }
-    const std::vector<std::span<const std::byte>> input_spans(inputs.begin(), inputs.end());
-    const std::vector<std::span<std::byte>> output_spans(outputs.begin(), outputs.end());
-    const Status status = program.run(input_spans, output_spans);
-    ASSERT_TRUE(status) << status.error().message;
+    const std::vector<Bytes> outputs = testing::run(program, graph, inputs);
     for (size_t i = 0; i < outputs.size(); ++i) {
       const auto expected = interpreter.tensor(graph.outputs[i]);
       ASSERT_TRUE(expected);

@@ -34,13 +34,7 @@ const auto* const kValidation = vulkan::testing::fail_on_validation_messages();
 // Some drivers take seconds for one pipeline.
 constexpr auto kCompileBudget = std::chrono::seconds(1);
 
-// As they are, and with everything optional hidden.
-constexpr const char* kMasks[] = {"", "all"};
-
-const std::vector<OpenedDevice>& devices() {
-  static const std::vector<OpenedDevice> opened = testing::open_every_device(kMasks);
-  return opened;
-}
+const std::vector<OpenedDevice>& devices() { return testing::whole_and_masked_devices(); }
 
 // Independent operators, each with inputs and an output of its own, run as one program.
 class Cases : public testing::RandomValues {
@@ -165,15 +159,7 @@ class Cases : public testing::RandomValues {
       ASSERT_TRUE(interpreter.set_input(i, inputs[i]));
     }
     ASSERT_TRUE(interpreter.run());
-    std::vector<Bytes> outputs;
-    for (const int32_t output : graph_.outputs) {
-      const DataType type = graph_.tensors[static_cast<size_t>(output)].type;
-      outputs.emplace_back(elements(output) * graph::data_type_size(type));
-    }
-    const std::vector<std::span<const std::byte>> input_spans(inputs.begin(), inputs.end());
-    const std::vector<std::span<std::byte>> output_spans(outputs.begin(), outputs.end());
-    const Status status = program.run(input_spans, output_spans);
-    ASSERT_TRUE(status) << status.error().message;
+    const std::vector<Bytes> outputs = testing::run(program, graph_, inputs);
     for (size_t i = 0; i < outputs.size(); ++i) {
       const auto expected = interpreter.tensor(graph_.outputs[i]);
       ASSERT_TRUE(expected);

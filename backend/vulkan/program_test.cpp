@@ -19,6 +19,7 @@ namespace {
 using graph::DataType;
 using testing::NetworkKind;
 using testing::OpenedDevice;
+using testing::run;
 using Bytes = std::vector<std::byte>;
 
 const auto* const kValidation = testing::fail_on_validation_messages();
@@ -31,20 +32,6 @@ constexpr auto kCompileBudget = std::chrono::seconds(5);
 const std::vector<OpenedDevice>& devices() {
   static const std::vector<OpenedDevice> opened = testing::open_every_device(kMasks);
   return opened;
-}
-
-std::vector<Bytes> run(Program& program, const graph::LoweredGraph& graph,
-                       const std::vector<Bytes>& inputs) {
-  std::vector<std::span<const std::byte>> input_spans(inputs.begin(), inputs.end());
-  std::vector<Bytes> outputs;
-  for (const int32_t output : graph.outputs) {
-    const auto& shape = graph.tensors[static_cast<size_t>(output)].shape;
-    outputs.emplace_back(static_cast<size_t>(graph::element_count(shape).value()));
-  }
-  std::vector<std::span<std::byte>> output_spans(outputs.begin(), outputs.end());
-  const Status status = program.run(input_spans, output_spans);
-  EXPECT_TRUE(status) << status.error().message;
-  return outputs;
 }
 
 // The first difference, for people; empty when there is none.

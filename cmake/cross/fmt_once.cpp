@@ -1,4 +1,5 @@
-// fmt's own code, compiled once (Findfmt.cmake): what its headers declare and its library would hold.
+// fmt's own code, compiled once (Findfmt.cmake): what its headers declare and its library would
+// hold.
 #include <fmt/format-inl.h>
 
 FMT_BEGIN_NAMESPACE
