@@ -368,10 +368,9 @@ void add_conform_command(CLI::App& app, int& exit_code) {
       ->capture_default_str();
   command.add_flag("--default-kernels", options->run.run.default_configuration_only,
                    "Only the device's own choice of kernels and capabilities");
-  command.add_flag(
-      "--contracts-in-turn", options->run.run.contracts_in_turn,
-      "Less than half of the time: each other kernel and masked capability set computes\n"
-      "a case under one contract only, unless it is a case of --quick");
+  command.add_flag("--contracts-in-turn", options->run.run.contracts_in_turn,
+                   "Less than half of the runs: a kernel or masked capability set that is not the\n"
+                   "device's own choice computes a case under one contract, unless it is quick");
   command
       .add_option("--workers", options->run.workers,
                   "Child processes at once; 0 runs everything in this one")
