@@ -275,7 +275,7 @@ constexpr Neighbours kNeighbours[] = {
     {"tables after convolutions", tables_after_convolutions, true},
     {"tables after sums", tables_after_sums, false},
     {"joined channels", joined_channels, false},
-    {"joined rows", joined_rows, true},
+    {"joined rows", joined_rows, false},
     {"joined reshapes", joined_reshapes, false},
     {"reshapes at both borders", reshapes_at_both_borders, false},
     {"joined images", joined_images, true},
