@@ -22,8 +22,6 @@ using Outputs = std::vector<int32_t>;
 
 // --- Blocks ------------------------------------------------------------------------------------
 
-constexpr LayerWindow kPointwise{.kernel = 1};
-constexpr LayerWindow k3x3{.kernel = 3};
 constexpr LayerWindow k3x3Stride2{.kernel = 3, .stride = 2};
 
 int32_t inverted_residual(LayerBuilder& layers, int32_t input, int32_t expansion,

@@ -24,8 +24,6 @@ using Outputs = std::vector<int32_t>;
 
 // --- Neighbours --------------------------------------------------------------------------------
 
-constexpr LayerWindow kPointwise{.kernel = 1};
-constexpr LayerWindow k3x3{.kernel = 3};
 constexpr LayerWindow k3x3Valid{.kernel = 3, .padding = Padding::kValid};
 constexpr LayerWindow k3x3Stride2Valid{.kernel = 3, .stride = 2, .padding = Padding::kValid};
 constexpr LayerWindow k2x2{.kernel = 2, .stride = 2};

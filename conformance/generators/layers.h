@@ -20,6 +20,8 @@ struct LayerWindow {
   int32_t stride = 1;
   graph::Padding padding = graph::Padding::kSame;
 };
+inline constexpr LayerWindow kPointwise{.kernel = 1};
+inline constexpr LayerWindow k3x3{.kernel = 3};
 
 // Every function returns the index of its output tensor.
 class LayerBuilder {
