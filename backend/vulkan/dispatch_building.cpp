@@ -3,13 +3,6 @@
 #include <algorithm>
 
 namespace lockstep::backend::vulkan {
-namespace {
-
-bool counts(const PlanContext& context, const Alternative& alternative) {
-  return carries_out(context.capabilities, alternative.loop_iterations);
-}
-
-}  // namespace
 
 Binding add_table(KernelPlan& plan, std::span<const int8_t> table) {
   const std::vector<int32_t> words(table.begin(), table.end());
@@ -32,7 +25,7 @@ bool carries_out(const Capabilities& capabilities, int64_t loop_iterations) {
 const Alternative* choose(const PlanContext& context, std::span<const Alternative> alternatives) {
   const Alternative* first = nullptr;
   for (const Alternative& alternative : alternatives) {
-    if (!counts(context, alternative)) {
+    if (!carries_out(context.capabilities, alternative.loop_iterations)) {
       continue;
     }
     if (alternative.name == context.kernel) {
@@ -56,7 +49,7 @@ Result<KernelPlan> plan_one_of(const PlanContext& context,
   if (plan) {
     plan->variant = chosen->name;
     for (const Alternative& alternative : alternatives) {
-      if (counts(context, alternative)) {
+      if (carries_out(context.capabilities, alternative.loop_iterations)) {
         plan->kernels.push_back(alternative.name);
       }
     }
