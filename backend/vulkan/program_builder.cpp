@@ -370,9 +370,10 @@ class ProgramBuilder {
     info.buffer = range.buffer;
     info.format = is_units ? VK_FORMAT_R32G32B32A32_UINT : VK_FORMAT_R32_UINT;
     info.offset = range.offset;
-    info.range = std::min(range.range / texel_bytes,
-                          VkDeviceSize{device_.capabilities().max_texel_buffer_elements}) *
-                 texel_bytes;
+    const VkDeviceSize most = device_.capabilities().max_texel_buffer_elements * texel_bytes;
+    const VkDeviceSize bytes = std::min(range.range / texel_bytes * texel_bytes, most);
+    const VkDeviceSize wanted = texel_range(device_.physical().quirks, bytes);
+    info.range = wanted <= most ? wanted : bytes;
     VkBufferView created = VK_NULL_HANDLE;
     if (const VkResult result = vk_.vkCreateBufferView(device_.get(), &info, nullptr, &created);
         result != VK_SUCCESS) {
