@@ -35,6 +35,13 @@ bool has_nonzero(const std::vector<int32_t>& values) {
   return std::ranges::any_of(values, [](int32_t value) { return value != 0; });
 }
 
+// int8 and uint8 tensors are the same bytes to a kernel, and a fused table may turn one into the
+// other: neither makes another operator of it.
+std::string text_of(graph::DataType type) {
+  const bool is_stored_signed = type == graph::DataType::kInt8 || type == graph::DataType::kUint8;
+  return is_stored_signed ? "byte" : std::string(graph::data_type_name(type));
+}
+
 // Whatever is special about a kind of operator, beside the tensors it touches.
 struct Describe {
   std::string operator()(const graph::LoweredConvolution& op) const {
@@ -89,8 +96,7 @@ std::string operator_signature(const graph::LoweredGraph& graph, const graph::Lo
   tensors.push_back(graph::operation_output(op.operation));
   for (const int32_t index : tensors) {
     const graph::LoweredTensor& tensor = graph.tensors[static_cast<size_t>(index)];
-    text += fmt::format(" {} {}{}", graph::data_type_name(tensor.type),
-                        graph::shape_to_string(tensor.shape),
+    text += fmt::format(" {} {}{}", text_of(tensor.type), graph::shape_to_string(tensor.shape),
                         tensor.constant.empty() ? "" : " constant");
   }
   return text;

@@ -269,6 +269,13 @@ TEST(OperatorSignature, HoldsWhatDecidesTheTimeAndNothingElse) {
           .second);
   EXPECT_EQ(changed([](auto& op) { op.weights[0] = 7; }), signature(plain));
   EXPECT_EQ(changed([](auto& op) { op.input_zero_point = 7; }), signature(plain));
+  // As after a fused table that makes uint8 values of int8 ones.
+  auto unsigned_output = plain;
+  unsigned_output.tensors[1].type = graph::DataType::kUint8;
+  EXPECT_EQ(signature(unsigned_output), signature(plain));
+  auto accumulators = plain;
+  accumulators.tensors[1].type = graph::DataType::kInt32;
+  EXPECT_TRUE(different.insert(signature(accumulators)).second);
   for (const std::string& text : different) {
     EXPECT_THAT(text, Not(Contains('\n')));
     EXPECT_THAT(text, Not(Contains('\t')));
