@@ -83,7 +83,7 @@ std::byte input_element(uint8_t pixel, graph::DataType type) {
 
 }  // namespace
 
-Result<Image> read_image(const std::filesystem::path& path) {
+Status check_image(const std::filesystem::path& path) {
   int width = 0;
   int height = 0;
   int channels = 0;
@@ -95,6 +95,14 @@ Result<Image> read_image(const std::filesystem::path& path) {
     return make_error(ErrorCode::kUnsupported, "the image '{}' is too large: {} x {} pixels",
                       path.string(), width, height);
   }
+  return {};
+}
+
+Result<Image> read_image(const std::filesystem::path& path) {
+  if (Status status = check_image(path); !status) return tl::unexpected(status.error());
+  int width = 0;
+  int height = 0;
+  int channels = 0;
   const std::unique_ptr<stbi_uc, decltype(&stbi_image_free)> pixels(
       stbi_load(path.c_str(), &width, &height, &channels, kRgb), &stbi_image_free);
   if (!pixels) {

@@ -25,6 +25,8 @@ using Color = std::array<uint8_t, 3>;
 
 // JPEG, PNG, BMP, ... whatever stb_image reads; grey and alpha become RGB.
 Result<Image> read_image(const std::filesystem::path& path);
+// Whether its header says that it can be read.
+Status check_image(const std::filesystem::path& path);
 Status write_png(const Image& image, const std::filesystem::path& path);
 
 // How an image of one aspect ratio becomes one of another.
