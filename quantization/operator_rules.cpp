@@ -70,7 +70,6 @@ std::vector<OperatorRule> make_rules() {
       free(BuiltinOperator::PRELU, 1),
       free(BuiltinOperator::RELU, 2),
       free(BuiltinOperator::RELU6, 2),
-      free(BuiltinOperator::RELU_0_TO_1, 1),
       free(BuiltinOperator::RELU_N1_TO_1, 1),
       free(BuiltinOperator::SQUARED_DIFFERENCE, 2),
       free(BuiltinOperator::SUB, 2),

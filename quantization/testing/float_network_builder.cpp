@@ -10,18 +10,18 @@
 
 namespace lockstep::quantization::testing {
 
-using graph::schema::BuiltinOperator;
-using graph::schema::BuiltinOptionsUnion;
-using graph::schema::TensorType;
+using schema::BuiltinOperator;
+using schema::BuiltinOptionsUnion;
+using schema::TensorType;
 
 FloatNetworkBuilder::FloatNetworkBuilder() {
   model_.version = 3;
-  model_.subgraphs.push_back(std::make_unique<graph::schema::SubGraphT>());
-  model_.buffers.push_back(std::make_unique<graph::schema::BufferT>());  // by rule empty
+  model_.subgraphs.push_back(std::make_unique<schema::SubGraphT>());
+  model_.buffers.push_back(std::make_unique<schema::BufferT>());  // by rule empty
 }
 
 int32_t FloatNetworkBuilder::activation(std::string name, TensorType type, graph::Shape shape) {
-  auto tensor = std::make_unique<graph::schema::TensorT>();
+  auto tensor = std::make_unique<schema::TensorT>();
   tensor->name = std::move(name);
   tensor->type = type;
   tensor->shape = std::move(shape);
@@ -39,7 +39,7 @@ template <typename T>
 int32_t FloatNetworkBuilder::constant_of(std::string name, TensorType type, graph::Shape shape,
                                          const std::vector<T>& values) {
   const int32_t tensor = activation(std::move(name), type, std::move(shape));
-  auto buffer = std::make_unique<graph::schema::BufferT>();
+  auto buffer = std::make_unique<schema::BufferT>();
   buffer->data.resize(values.size() * sizeof(T));
   if (!values.empty()) std::memcpy(buffer->data.data(), values.data(), buffer->data.size());
   subgraph().tensors.back()->buffer = static_cast<uint32_t>(model_.buffers.size());
@@ -64,7 +64,7 @@ int32_t FloatNetworkBuilder::truths(std::string name, graph::Shape shape,
 
 int32_t FloatNetworkBuilder::operator_output(BuiltinOperator code, graph::Shape shape) {
   return activation(
-      fmt::format("{} {}", graph::schema::EnumNameBuiltinOperator(code), subgraph().tensors.size()),
+      fmt::format("{} {}", schema::EnumNameBuiltinOperator(code), subgraph().tensors.size()),
       TensorType::FLOAT32, std::move(shape));
 }
 
@@ -82,7 +82,7 @@ void FloatNetworkBuilder::add_operator_with(BuiltinOperator code, BuiltinOptions
   auto entry = std::find_if(codes.begin(), codes.end(),
                             [&](const auto& existing) { return existing->builtin_code == code; });
   if (entry == codes.end()) {
-    auto added = std::make_unique<graph::schema::OperatorCodeT>();
+    auto added = std::make_unique<schema::OperatorCodeT>();
     added->builtin_code = code;
     added->deprecated_builtin_code = static_cast<int8_t>(std::min(static_cast<int32_t>(code), 127));
     // The one version of this operator that TFLite 2.9 knows.
@@ -90,7 +90,7 @@ void FloatNetworkBuilder::add_operator_with(BuiltinOperator code, BuiltinOptions
     codes.push_back(std::move(added));
     entry = codes.end() - 1;
   }
-  auto op = std::make_unique<graph::schema::OperatorT>();
+  auto op = std::make_unique<schema::OperatorT>();
   op->opcode_index = static_cast<uint32_t>(entry - codes.begin());
   op->builtin_options = std::move(options);
   op->inputs = std::move(inputs);
@@ -98,7 +98,7 @@ void FloatNetworkBuilder::add_operator_with(BuiltinOperator code, BuiltinOptions
   subgraph().operators.push_back(std::move(op));
 }
 
-graph::schema::ModelT FloatNetworkBuilder::build(std::vector<int32_t> outputs) {
+schema::ModelT FloatNetworkBuilder::build(std::vector<int32_t> outputs) {
   subgraph().outputs = std::move(outputs);
   return std::exchange(model_, {});
 }

@@ -7,7 +7,6 @@
 namespace lockstep::quantization::testing {
 namespace {
 
-namespace schema = graph::schema;
 using graph::Shape;
 using schema::BuiltinOperator;
 
@@ -27,15 +26,12 @@ class Networks {
   }
 
  private:
-  void finish(BuiltinOperator code, std::vector<int32_t> outputs, std::string remark = "",
-              float minimum = -3, float maximum = 4) {
+  void finish(BuiltinOperator code, std::vector<int32_t> outputs, std::string remark = "") {
     OperatorNetwork network;
     network.name = schema::EnumNameBuiltinOperator(code);
     if (!remark.empty()) network.name += " " + remark;
     network.code = code;
     network.model = builder_.build(std::move(outputs));
-    network.input_minimum = minimum;
-    network.input_maximum = maximum;
     networks_.push_back(std::move(network));
     builder_ = FloatNetworkBuilder();
   }
@@ -56,11 +52,13 @@ class Networks {
 
   // An operator of one image, with an output of the same shape unless one is given.
   template <typename Options>
-  void add(BuiltinOperator code, Options options, Shape output_shape = kImage,
-           std::string remark = "", float minimum = -3, float maximum = 4) {
+  void add(BuiltinOperator code, Options options, Shape output_shape = kImage) {
     const int32_t input = image();
-    finish(code, {builder_.apply(code, std::move(options), {input}, std::move(output_shape))},
-           std::move(remark), minimum, maximum);
+    finish(code, {builder_.apply(code, std::move(options), {input}, std::move(output_shape))});
+  }
+  void add(BuiltinOperator code) {
+    const int32_t input = image();
+    finish(code, {builder_.apply(code, {input}, kImage)});
   }
 
   // An operator of one image and a list of integers.
@@ -88,7 +86,7 @@ class Networks {
       schema::Conv2DOptionsT options;
       options.padding = schema::Padding::SAME;
       options.stride_w = options.stride_h = 1;
-      options.fused_activation_function = schema::ActivationFunctionType::RELU6;
+      options.fused_activation_function = schema::ActivationFunctionType::RELU;
       const std::vector<int32_t> inputs{image(), floats("w", {7, 3, 3, 5}), floats("b", {7})};
       finish(BuiltinOperator::CONV_2D,
              {builder_.apply(BuiltinOperator::CONV_2D, options, inputs, {1, 4, 6, 7})});
@@ -133,7 +131,7 @@ class Networks {
                              {1, 4, 3})},
              is_constant ? "with a constant" : "");
     }
-    add(BuiltinOperator::ELU, schema::AbsOptionsT{});
+    add(BuiltinOperator::ELU);
     add(BuiltinOperator::GELU, schema::GeluOptionsT{});
     add(BuiltinOperator::HARD_SWISH, schema::HardSwishOptionsT{});
     {
@@ -146,12 +144,9 @@ class Networks {
       const std::vector<int32_t> inputs{image(), floats("alpha", {1, 1, 5}, 0, 0.5f)};
       finish(BuiltinOperator::PRELU, {builder_.apply(BuiltinOperator::PRELU, inputs, kImage)});
     }
-    for (const BuiltinOperator code :
-         {BuiltinOperator::RELU, BuiltinOperator::RELU6, BuiltinOperator::RELU_0_TO_1,
-          BuiltinOperator::RELU_N1_TO_1}) {
-      const int32_t input = image();
-      finish(code, {builder_.apply(code, {input}, kImage)}, "", -8, 9);
-    }
+    add(BuiltinOperator::RELU);
+    add(BuiltinOperator::RELU6);
+    add(BuiltinOperator::RELU_N1_TO_1);
     add_binary(BuiltinOperator::SQUARED_DIFFERENCE, schema::SquaredDifferenceOptionsT{});
     add_binary(BuiltinOperator::SUB, schema::SubOptionsT{});
     schema::ReducerOptionsT keeps;
@@ -162,14 +157,14 @@ class Networks {
   }
 
   void add_fixed() {
-    add(BuiltinOperator::LOGISTIC, schema::AbsOptionsT{});
+    add(BuiltinOperator::LOGISTIC);
     {
       schema::SoftmaxOptionsT options;
       options.beta = 1;
       add(BuiltinOperator::SOFTMAX, options);
     }
     add(BuiltinOperator::LOG_SOFTMAX, schema::LogSoftmaxOptionsT{});
-    add(BuiltinOperator::TANH, schema::AbsOptionsT{});
+    add(BuiltinOperator::TANH);
     add(BuiltinOperator::L2_NORMALIZATION, schema::L2NormOptionsT{});
   }
 

@@ -4,17 +4,19 @@
 #include <string>
 #include <vector>
 
-#include "graph/tflite_schema_generated.h"
+#include "quantization/model_editing.h"
 
 namespace lockstep::quantization::testing {
 
 struct OperatorNetwork {
   std::string name;  // of the operator, and what is special about this network
-  graph::schema::BuiltinOperator code{};
-  graph::schema::ModelT model;  // its operator stands first
-  float input_minimum = -1;     // what its inputs are drawn from
-  float input_maximum = 1;
+  schema::BuiltinOperator code{};
+  schema::ModelT model;
 };
+
+// What the networks' inputs are drawn from.
+inline constexpr float kOperatorInputMinimum = -6;
+inline constexpr float kOperatorInputMaximum = 7;
 
 std::vector<OperatorNetwork> operator_networks();
 
