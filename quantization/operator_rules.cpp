@@ -20,11 +20,12 @@ OperatorRule free(BuiltinOperator code, int32_t version) {
 // The weights' operators have their input in other places, but always these three roles.
 OperatorRule weighted(BuiltinOperator code, int32_t version, std::vector<OperandRole> inputs,
                       WeightScales weight_scales, int32_t channel_axis) {
-  return {.code = code,
-          .version = version,
-          .inputs = std::move(inputs),
-          .weight_scales = weight_scales,
-          .channel_axis = channel_axis};
+  return {
+      .code = code,
+      .version = version,
+      .inputs = std::move(inputs),
+      .weight_scales = weight_scales,
+      .channel_axis = channel_axis};
 }
 
 OperatorRule shared(BuiltinOperator code, int32_t version,
@@ -149,6 +150,12 @@ const OperatorRule* find_rule(BuiltinOperator code) {
   }();
   const auto rule = rules.find(code);
   return rule == rules.end() ? nullptr : &rule->second;
+}
+
+std::optional<size_t> OperatorRule::position_of(OperandRole role) const {
+  const auto found = std::find(inputs.begin(), inputs.end(), role);
+  if (found == inputs.end()) return std::nullopt;
+  return static_cast<size_t>(found - inputs.begin());
 }
 
 std::string reason_for_float(BuiltinOperator code) {
