@@ -370,6 +370,7 @@ Result<Int8Report> quantize_to_int8(schema::ModelT& model, Ranges ranges,
   if (!kept_outputs) return tl::unexpected(kept_outputs.error());
   Int8Report report;
   report.fused_activations = fuse_activations(model, *kept_outputs);
+  if (options.per_channel_fully_connected) convolve_fully_connected(model, ranges, *kept_outputs);
   const std::vector<OperatorTreatment> treatments =
       choose_treatments(model, ranges, *kept_outputs, options.borders == BorderType::kFloat32);
   report.operators = describe(model, treatments);

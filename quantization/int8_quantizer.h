@@ -21,7 +21,7 @@ struct Int8Options {
   // FULLY_CONNECTED becomes a convolution with a weight scale for each output channel.
   bool per_channel_fully_connected = false;
   // Operators that stay float; see find_kept_outputs().
-  std::vector<std::string> keep_float;
+  std::vector<std::string> keep_float = {};
 };
 
 struct QuantizedOperator {

@@ -20,12 +20,11 @@ OperatorRule free(BuiltinOperator code, int32_t version) {
 // The weights' operators have their input in other places, but always these three roles.
 OperatorRule weighted(BuiltinOperator code, int32_t version, std::vector<OperandRole> inputs,
                       WeightScales weight_scales, int32_t channel_axis) {
-  return {
-      .code = code,
-      .version = version,
-      .inputs = std::move(inputs),
-      .weight_scales = weight_scales,
-      .channel_axis = channel_axis};
+  return {.code = code,
+          .version = version,
+          .inputs = std::move(inputs),
+          .weight_scales = weight_scales,
+          .channel_axis = channel_axis};
 }
 
 OperatorRule shared(BuiltinOperator code, int32_t version,
