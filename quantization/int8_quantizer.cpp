@@ -10,6 +10,7 @@
 #include "graph/operators.h"
 #include "graph/tensor.h"
 #include "quantization/finite_constants.h"
+#include "quantization/fully_connected_as_convolution.h"
 #include "quantization/fused_activation.h"
 #include "quantization/int8_scales.h"
 #include "quantization/layer_parameters.h"
@@ -219,7 +220,6 @@ class Rewriter {
     const BuiltinOperator code{builtin_code(model_, op)};
     const OperatorRule& rule = *find_rule(code);
     const int32_t old_version = model_.operator_codes[op.opcode_index]->version;
-    const std::vector<int32_t> float_inputs = op.inputs;
     for (size_t i = 0; i < op.inputs.size(); ++i) {
       if (op.inputs[i] == graph::kAbsentTensor) continue;
       if (rule.input_role(i) == OperandRole::kActivation) {
@@ -288,40 +288,38 @@ class Rewriter {
     return copy->second;
   }
 
+  // The constants of a layer; nothing where the operator has no weights.
   Status quantize_parameters(const OperatorRule& rule, schema::OperatorT& op) {
-    const auto position_of = [&](OperandRole role) {
-      return static_cast<size_t>(std::find(rule.inputs.begin(), rule.inputs.end(), role) -
-                                 rule.inputs.begin());
-    };
-    const size_t weights_position = position_of(OperandRole::kWeights);
-    if (weights_position >= rule.inputs.size()) return {};
-    const size_t bias_position = position_of(OperandRole::kBias);
-    const int32_t weights = op.inputs[weights_position];
-    if (bias_position >= op.inputs.size())
-      op.inputs.resize(bias_position + 1, graph::kAbsentTensor);
-    const int32_t bias = op.inputs[bias_position];
-
+    const auto weights_position = rule.position_of(OperandRole::kWeights);
+    if (!weights_position) return {};
+    const size_t bias_position = *rule.position_of(OperandRole::kBias);
+    const int32_t weights = op.inputs[*weights_position];
     const auto weight_values = finite_values(model_, tensor(weights));
     if (!weight_values) return tl::unexpected(weight_values.error());
-    const auto channel_axis = static_cast<size_t>(rule.channel_axis);
-    Result<std::vector<float>> bias_values;
-    if (bias != graph::kAbsentTensor) {
-      bias_values = finite_values(model_, tensor(bias));
-      if (!bias_values) return tl::unexpected(bias_values.error());
+
+    std::vector<float> bias_values;
+    const bool has_bias =
+        op.inputs.size() > bias_position && op.inputs[bias_position] != graph::kAbsentTensor;
+    if (has_bias) {
+      auto values = finite_values(model_, tensor(op.inputs[bias_position]));
+      if (!values) return tl::unexpected(values.error());
+      bias_values = std::move(*values);
     }
-    const LayerParameters parameters = quantize_layer(
-        {.weights = *weight_values,
-         .shape = tensor(weights).shape,
-         .channel_axis = channel_axis,
-         .bias = *bias_values,
-         .per_channel = rule.weight_scales == WeightScales::kPerChannel},
-        scale_of(op.inputs[position_of(OperandRole::kActivation)]), scale_of(op.outputs.front()));
-    op.inputs[weights_position] =
+    const LayerParameters parameters =
+        quantize_layer({.weights = *weight_values,
+                        .shape = tensor(weights).shape,
+                        .channel_axis = static_cast<size_t>(rule.channel_axis),
+                        .bias = bias_values,
+                        .per_channel = rule.weight_scales == WeightScales::kPerChannel},
+                       scale_of(op.inputs[*rule.position_of(OperandRole::kActivation)]),
+                       scale_of(op.outputs.front()));
+    op.inputs[*weights_position] =
         add_constant(weights, TensorType::INT8, parameters.weights,
                      parameters_of(parameters.weight_scales, 0, rule.channel_axis));
-    if (bias != graph::kAbsentTensor) {
-      op.inputs[bias_position] = add_constant(bias, TensorType::INT32, parameters.bias,
-                                              parameters_of(parameters.bias_scales, 0, 0));
+    if (has_bias) {
+      op.inputs[bias_position] =
+          add_constant(op.inputs[bias_position], TensorType::INT32, parameters.bias,
+                       parameters_of(parameters.bias_scales, 0, 0));
     }
     return {};
   }
@@ -366,12 +364,13 @@ size_t Int8Report::count(Treatment treatment) const {
       [&](const QuantizedOperator& op) { return op.treatment.treatment == treatment; }));
 }
 
-Result<Int8Report> quantize_to_int8(schema::ModelT& model, const Ranges& ranges,
+Result<Int8Report> quantize_to_int8(schema::ModelT& model, Ranges ranges,
                                     const Int8Options& options) {
   const auto kept_outputs = find_kept_outputs(model, options.keep_float);
   if (!kept_outputs) return tl::unexpected(kept_outputs.error());
   Int8Report report;
   report.fused_activations = fuse_activations(model, *kept_outputs);
+  if (options.per_channel_fully_connected) convolve_fully_connected(model, ranges, *kept_outputs);
   const std::vector<OperatorTreatment> treatments =
       choose_treatments(model, ranges, *kept_outputs, options.borders == BorderType::kFloat32);
   report.operators = describe(model, treatments);

@@ -18,8 +18,10 @@ enum class BorderType : uint8_t { kInt8, kUint8, kFloat32 };
 
 struct Int8Options {
   BorderType borders = BorderType::kInt8;
+  // FULLY_CONNECTED becomes a convolution with a weight scale for each output channel.
+  bool per_channel_fully_connected = false;
   // Operators that stay float; see find_kept_outputs().
-  std::vector<std::string> keep_float;
+  std::vector<std::string> keep_float = {};
 };
 
 struct QuantizedOperator {
@@ -46,7 +48,7 @@ struct Int8Report {
 //
 // kInvalidArgument where a constant or range is not finite, or an option selects nothing;
 // kUnsupported where no operator can be quantized. The model is broken then.
-Result<Int8Report> quantize_to_int8(schema::ModelT& model, const Ranges& ranges,
+Result<Int8Report> quantize_to_int8(schema::ModelT& model, Ranges ranges,
                                     const Int8Options& options);
 
 }  // namespace lockstep::quantization

@@ -87,8 +87,7 @@ TEST_P(Int8OperatorTest, ComputesWhatItsFloatOperatorComputes) {
 TEST_P(Int8OperatorTest, RunsBetweenFloatBorders) {
   OperatorNetwork network = network_at(GetParam());
   const bool only_moves = find_rule(network.code)->scales == ScaleRule::kShared;
-  const auto report =
-      quantize_to_int8(network.model, ranges_, {.borders = BorderType::kFloat32, .keep_float = {}});
+  const auto report = quantize_to_int8(network.model, ranges_, {.borders = BorderType::kFloat32});
   if (only_moves) {
     ASSERT_FALSE(report.has_value());
     EXPECT_EQ(report.error().code, ErrorCode::kUnsupported);

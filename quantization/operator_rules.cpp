@@ -151,6 +151,12 @@ const OperatorRule* find_rule(BuiltinOperator code) {
   return rule == rules.end() ? nullptr : &rule->second;
 }
 
+std::optional<size_t> OperatorRule::position_of(OperandRole role) const {
+  const auto found = std::find(inputs.begin(), inputs.end(), role);
+  if (found == inputs.end()) return std::nullopt;
+  return static_cast<size_t>(found - inputs.begin());
+}
+
 std::string reason_for_float(BuiltinOperator code) {
   switch (code) {
     case BuiltinOperator::CUSTOM:

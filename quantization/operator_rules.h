@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -43,6 +44,8 @@ struct OperatorRule {
 
   OperandRole input_role(size_t position) const;
   OperandRole output_role(size_t position) const;
+  // The first input that has a role of its own.
+  std::optional<size_t> position_of(OperandRole role) const;
 };
 
 // Null where the operator stays float.

@@ -145,10 +145,8 @@ class Chooser {
     if (bias.type != schema::TensorType::FLOAT32) {
       return fmt::format("its bias is {}", schema::EnumNameTensorType(bias.type));
     }
-    const auto weights = std::find(rule.inputs.begin(), rule.inputs.end(), OperandRole::kWeights);
-    const schema::TensorT& weights_tensor =
-        *tensor(op.inputs[static_cast<size_t>(weights - rule.inputs.begin())]);
-    const int32_t channels = weights_tensor.shape[static_cast<size_t>(rule.channel_axis)];
+    const schema::TensorT& weights = *tensor(op.inputs[*rule.position_of(OperandRole::kWeights)]);
+    const int32_t channels = weights.shape[static_cast<size_t>(rule.channel_axis)];
     if (graph::element_count(bias.shape) != channels) {
       return fmt::format("its bias has shape {} for {} output channels",
                          graph::shape_to_string(bias.shape), channels);
