@@ -25,8 +25,21 @@ using Color = std::array<uint8_t, 3>;
 
 // JPEG, PNG, BMP, ... whatever stb_image reads; grey and alpha become RGB.
 Result<Image> read_image(const std::filesystem::path& path);
+// Whether its header says that it can be read.
+Status check_image(const std::filesystem::path& path);
 Status write_png(const Image& image, const std::filesystem::path& path);
-Image resize_image(const Image& image, int32_t width, int32_t height);
+
+// How an image of one aspect ratio becomes one of another.
+enum class ResizeMode : unsigned char {
+  kStretch,  // every pixel is kept, the picture is distorted
+  kCrop,     // the largest part of the new ratio around the centre
+  kFit,      // the whole picture in the centre, black beside it
+};
+Image resize_image(const Image& image, int32_t width, int32_t height,
+                   ResizeMode mode = ResizeMode::kStretch);
+
+// The pixels in rows, 3 (RGB) or 1 (luma) channels each. Precondition: `channels` is one of those.
+std::vector<uint8_t> channel_values(const Image& image, int32_t channels);
 
 // The bytes of a network input of shape [1, height, width, channels] (channels 1 or 3) made from an
 // image: resized, then uint8 as it is, int8 minus 128, float32 as pixel / 127.5 - 1.
