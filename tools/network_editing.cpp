@@ -4,8 +4,24 @@
 
 #include "delegate_api/whole_file.h"
 #include "graph/tflite_reader.h"
+#include "graph/tflite_tensors.h"
 
 namespace lockstep::tools {
+namespace {
+
+// Some files count the scales of a tensor along a dimension that it does not have. TFLite 2.9
+// refuses them; later versions, and we, take the dimension that has as many indices.
+void name_scaled_dimensions(graph::schema::ModelT& model) {
+  for (const auto& subgraph : model.subgraphs) {
+    for (const auto& tensor : subgraph->tensors) {
+      const auto read = graph::read_tensor(model, *tensor);
+      if (!read || !read->quantization.is_per_axis()) continue;
+      tensor->quantization->quantized_dimension = read->quantization.axis;
+    }
+  }
+}
+
+}  // namespace
 
 Result<NetworkToEdit> read_network_to_edit(const std::filesystem::path& path) {
   auto bytes = graph::read_tflite_file_bytes(path);
@@ -15,6 +31,7 @@ Result<NetworkToEdit> read_network_to_edit(const std::filesystem::path& path) {
   }
   auto model = graph::read_editable_model(*bytes, path.string());
   if (!model) return tl::unexpected(model.error());
+  name_scaled_dimensions(model->tree);
   return NetworkToEdit{.bytes = std::move(*bytes), .model = std::move(*model)};
 }
 

@@ -15,7 +15,8 @@ struct NetworkToEdit {
   std::vector<std::byte> bytes;  // as in the file
   graph::EditableModel model;
 };
-// The file is one that graph::read_tflite() takes, too.
+// The file is one that graph::read_tflite() takes, too. Dimensions of scales that TFLite 2.9 would
+// refuse are put right.
 Result<NetworkToEdit> read_network_to_edit(const std::filesystem::path& path);
 
 // The file of an edited network, which graph::read_tflite() takes: kInternal where it does not.
