@@ -160,19 +160,10 @@ Letterbox letterbox(const Image& photo, int32_t extent) {
   const Image resized = resize_image(photo, pixels_of(photo.width), pixels_of(photo.height));
   Letterbox box;
   box.image = {.width = extent, .height = extent, .pixels = {}};
-  const size_t row_bytes = size_t{3} * static_cast<size_t>(extent);
-  box.image.pixels.assign(row_bytes * static_cast<size_t>(extent), 0);
+  box.image.pixels.assign(size_t{3} * static_cast<size_t>(extent) * static_cast<size_t>(extent), 0);
   const int32_t left = (extent - resized.width) / 2;
   const int32_t top = (extent - resized.height) / 2;
-  const size_t resized_row_bytes = size_t{3} * static_cast<size_t>(resized.width);
-  for (int32_t y = 0; y < resized.height; ++y) {
-    const auto from = resized.pixels.begin() +
-                      static_cast<std::ptrdiff_t>(resized_row_bytes * static_cast<size_t>(y));
-    std::copy_n(from, resized_row_bytes,
-                box.image.pixels.begin() +
-                    static_cast<std::ptrdiff_t>(row_bytes * static_cast<size_t>(top + y) +
-                                                size_t{3} * static_cast<size_t>(left)));
-  }
+  paste_image(box.image, resized, left, top);
   const auto fraction = [&](int32_t pixels) {
     return static_cast<float>(pixels) / static_cast<float>(extent);
   };

@@ -101,6 +101,19 @@ Image resize_image(const Image& image, int32_t width, int32_t height) {
   return result;
 }
 
+void paste_image(Image& image, const Image& part, int32_t left, int32_t top) {
+  const int32_t first_column = std::max(left, 0);
+  const int32_t columns = std::min(left + part.width, image.width) - first_column;
+  if (columns <= 0) return;
+  const auto pixel = [](const Image& of, int32_t y, int32_t x) {
+    return static_cast<std::ptrdiff_t>(y) * of.width * kRgb + static_cast<std::ptrdiff_t>(x) * kRgb;
+  };
+  for (int32_t y = std::max(top, 0); y < std::min(top + part.height, image.height); ++y) {
+    std::copy_n(part.pixels.begin() + pixel(part, y - top, first_column - left), columns * kRgb,
+                image.pixels.begin() + pixel(image, y, first_column));
+  }
+}
+
 Result<std::vector<std::byte>> image_to_input(const Image& image, const std::string& input_name,
                                               graph::DataType type,
                                               std::span<const int32_t> shape) {

@@ -27,6 +27,8 @@ using Color = std::array<uint8_t, 3>;
 Result<Image> read_image(const std::filesystem::path& path);
 Status write_png(const Image& image, const std::filesystem::path& path);
 Image resize_image(const Image& image, int32_t width, int32_t height);
+// Copies `part` onto `image` with its upper left corner at (left, top), clipped to the image.
+void paste_image(Image& image, const Image& part, int32_t left, int32_t top);
 
 // The bytes of a network input of shape [1, height, width, channels] (channels 1 or 3) made from an
 // image: resized, then uint8 as it is, int8 minus 128, float32 as pixel / 127.5 - 1.
