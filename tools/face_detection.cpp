@@ -152,26 +152,15 @@ Detection Letterbox::in_photo(Detection face) const {
 }
 
 Letterbox letterbox(const Image& photo, int32_t extent) {
-  const auto longer = static_cast<float>(std::max(photo.width, photo.height));
-  const auto pixels_of = [&](int32_t side) {
-    const float share = static_cast<float>(side) / longer;
-    return std::max(1, static_cast<int32_t>(std::lround(share * static_cast<float>(extent))));
-  };
-  const Image resized = resize_image(photo, pixels_of(photo.width), pixels_of(photo.height));
-  Letterbox box;
-  box.image = {.width = extent, .height = extent, .pixels = {}};
-  box.image.pixels.assign(size_t{3} * static_cast<size_t>(extent) * static_cast<size_t>(extent), 0);
-  const int32_t left = (extent - resized.width) / 2;
-  const int32_t top = (extent - resized.height) / 2;
-  paste_image(box.image, resized, left, top);
-  const auto fraction = [&](int32_t pixels) {
+  const ImagePart part = centred_part({0, 0, extent, extent}, photo.width, photo.height);
+  const auto fraction = [extent](int32_t pixels) {
     return static_cast<float>(pixels) / static_cast<float>(extent);
   };
-  box.left = fraction(left);
-  box.top = fraction(top);
-  box.width = fraction(resized.width);
-  box.height = fraction(resized.height);
-  return box;
+  return {.image = resize_image(photo, extent, extent, ResizeMode::kFit),
+          .left = fraction(part.x),
+          .top = fraction(part.y),
+          .width = fraction(part.width),
+          .height = fraction(part.height)};
 }
 
 float intersection_over_union(const Detection& a, const Detection& b) {

@@ -73,6 +73,52 @@ TEST(Image, GreyInputsTakeTheLuma) {
   EXPECT_EQ((*input)[0], std::byte{76});
 }
 
+// Three thirds, red, green and blue, side by side: 60 x 20.
+Image tricolour() {
+  Image image{.width = 60, .height = 20, .pixels = {}};
+  for (int32_t i = 0; i < 60 * 20; ++i) {
+    for (int32_t channel = 0; channel < 3; ++channel) {
+      image.pixels.push_back(i % 60 / 20 == channel ? 255 : 0);
+    }
+  }
+  return image;
+}
+
+Color pixel_at(const Image& image, int32_t x, int32_t y) {
+  const auto first = static_cast<size_t>((y * image.width + x) * 3);
+  return {image.pixels[first], image.pixels[first + 1], image.pixels[first + 2]};
+}
+
+TEST(Image, StretchingKeepsEverything) {
+  const Image square = resize_image(tricolour(), 12, 12);
+  EXPECT_EQ(pixel_at(square, 1, 6), (Color{255, 0, 0}));
+  EXPECT_EQ(pixel_at(square, 6, 6), (Color{0, 255, 0}));
+  EXPECT_EQ(pixel_at(square, 10, 6), (Color{0, 0, 255}));
+}
+
+TEST(Image, CroppingKeepsTheCentre) {
+  const Image square = resize_image(tricolour(), 10, 10, ResizeMode::kCrop);
+  for (const int32_t x : {1, 5, 8}) EXPECT_EQ(pixel_at(square, x, 5), (Color{0, 255, 0})) << x;
+  const Image tall = resize_image(square, 2, 10, ResizeMode::kCrop);
+  EXPECT_EQ(tall.pixels.size(), 2u * 10 * 3);
+}
+
+TEST(Image, FittingKeepsTheWholeBetweenBlackBars) {
+  const Image square = resize_image(tricolour(), 12, 12, ResizeMode::kFit);
+  EXPECT_EQ(pixel_at(square, 6, 1), (Color{0, 0, 0}));
+  EXPECT_EQ(pixel_at(square, 6, 10), (Color{0, 0, 0}));
+  EXPECT_EQ(pixel_at(square, 1, 6), (Color{255, 0, 0}));
+  EXPECT_EQ(pixel_at(square, 10, 6), (Color{0, 0, 255}));
+}
+
+TEST(Image, ExtremeRatiosKeepAPixel) {
+  for (const ResizeMode mode : {ResizeMode::kStretch, ResizeMode::kCrop, ResizeMode::kFit}) {
+    const Image line = resize_image(checkered(500, 1), 3, 400, mode);
+    EXPECT_EQ(line.pixels.size(), 3u * 400 * 3);
+    EXPECT_EQ(resize_image(checkered(1, 500), 400, 3, mode).pixels.size(), 3u * 400 * 3);
+  }
+}
+
 TEST(Image, InputsThatAreNoImagesAreRefused) {
   const Image image = checkered(2, 2);
   EXPECT_FALSE(image_to_input(image, "x", graph::DataType::kUint8, std::vector<int32_t>{1, 640}));
