@@ -2,23 +2,22 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 #include "graph/tensor.h"
+#include "quantization/constants.h"
 
 namespace lockstep::quantization {
 
-Result<std::vector<float>> finite_values(const graph::schema::ModelT& model,
-                                         const graph::schema::TensorT& tensor) {
-  const std::vector<uint8_t>& bytes = model.buffers[tensor.buffer]->data;
-  std::vector<float> values(bytes.size() / sizeof(float));
-  if (!values.empty()) std::memcpy(values.data(), bytes.data(), values.size() * sizeof(float));
-  const auto bad = std::find_if_not(values.begin(), values.end(),
+Result<std::vector<float>> finite_values(const schema::ModelT& model,
+                                         const schema::TensorT& tensor) {
+  auto values = real_contents(model, tensor);
+  if (!values) return values;
+  const auto bad = std::find_if_not(values->begin(), values->end(),
                                     [](float value) { return std::isfinite(value); });
-  if (bad != values.end()) {
+  if (bad != values->end()) {
     return make_error(ErrorCode::kInvalidArgument,
                       "constant '{}': element {} is {}, which no scale can hold",
-                      graph::printable(tensor.name), bad - values.begin(), *bad);
+                      graph::printable(tensor.name), bad - values->begin(), *bad);
   }
   return values;
 }
