@@ -20,7 +20,7 @@ namespace lockstep::quantization {
 struct CalibrationOptions {
   int32_t threads = 1;  // of TFLite
   // Called after every sample.
-  std::function<void(size_t done, size_t count)> progress;
+  std::function<void(size_t done, size_t count)> progress = {};
 };
 
 struct Calibration {
