@@ -6,6 +6,7 @@
 #include "graph/appended_archive.h"
 #include "graph/tflite_completeness.h"
 #include "graph/tflite_file.h"
+#include "graph/tflite_indices.h"
 #include "graph/tflite_reader.h"
 
 namespace lockstep::graph {
@@ -104,6 +105,9 @@ Result<EditableModel> read_editable_model(std::span<const std::byte> bytes, std:
     }
   }
   (*source)->UnPackTo(&model.tree);
+  if (auto status = check_indices(model.tree, name); !status) {
+    return tl::unexpected(status.error());
+  }
   return model;
 }
 
@@ -115,6 +119,9 @@ Result<EditableModel> read_editable_model_file(const std::filesystem::path& path
 
 Result<std::vector<std::byte>> write_editable_model(const EditableModel& model) {
   if (auto status = check_contents_fit(model); !status) return tl::unexpected(status.error());
+  if (auto status = check_indices(model.tree, "the edited network"); !status) {
+    return tl::unexpected(status.error());
+  }
   std::vector<std::byte> bytes = ModelWriter().write(model.tree);
   if (!model.archive.empty()) {
     const size_t position = bytes.size();
@@ -123,7 +130,7 @@ Result<std::vector<std::byte>> write_editable_model(const EditableModel& model) 
       return tl::unexpected(status.error());
     }
   }
-  if (const auto opened = open_tflite(bytes, "the network"); !opened) {
+  if (const auto opened = open_tflite(bytes, "the edited network"); !opened) {
     return tl::unexpected(opened.error());
   }
   return bytes;

@@ -17,20 +17,21 @@ namespace lockstep::graph {
 
 struct EditableModel {
   schema::ModelT tree;
-  // A ZIP archive with labels and the like, which TFLite's metadata tools put behind the
-  // flatbuffer; empty in most files.
+  // What lies behind the flatbuffer: a ZIP archive with labels and the like, which TFLite's metadata
+  // tools put there, or bytes that nothing points to; empty in most files.
   std::vector<std::byte> archive;
 };
 
-// The tree has version 3, at least one subgraph, no null object, and no union whose kind is there
-// without its contents. Indices are as the file gives them, unchecked. kInvalidModel or
-// kUnsupported where that cannot be.
+// The tree has version 3, at least one subgraph, no null object, no union whose kind is there
+// without its contents, and indices of codes, tensors, buffers and subgraphs that lead somewhere
+// (those in options aside). kInvalidModel or kUnsupported where that cannot be.
 Result<EditableModel> read_editable_model(std::span<const std::byte> bytes, std::string_view name);
 Result<EditableModel> read_editable_model_file(const std::filesystem::path& path);
 
 // The file of a model. Reading it gives the model back. A list or text that is empty may be absent
 // there; engines take both for the same, and where TFLite does not (the lists of the model, of a
-// subgraph and of a signature) it is written. kUnsupported where the contents do not fit a file.
+// subgraph and of a signature) it is written. kUnsupported where the contents do not fit a file,
+// kInvalidModel where an index leads nowhere.
 Result<std::vector<std::byte>> write_editable_model(const EditableModel& model);
 
 }  // namespace lockstep::graph

@@ -42,35 +42,7 @@ struct FontQuad {
 };
 static_assert(sizeof(FontQuad) == 64);
 
-// A rectangle of an image's pixels.
-struct Part {
-  int32_t x;
-  int32_t y;
-  int32_t width;
-  int32_t height;
-};
-
-// The largest part of `whole`, around its centre, with the ratio of `width` to `height`; at least a
-// pixel.
-Part centred_part(const Part& whole, int32_t width, int32_t height) {
-  const auto scaled = [](int32_t length, int32_t numerator, int32_t denominator) {
-    const int64_t rounded = (int64_t{length} * numerator + denominator / 2) / denominator;
-    return static_cast<int32_t>(std::max<int64_t>(rounded, 1));
-  };
-  Part part = whole;
-  if (int64_t{whole.width} * height > int64_t{whole.height} * width) {
-    part.width = scaled(whole.height, width, height);
-  } else {
-    part.height = scaled(whole.width, height, width);
-  }
-  part.width = std::min(part.width, whole.width);
-  part.height = std::min(part.height, whole.height);
-  part.x = (whole.width - part.width) / 2;
-  part.y = (whole.height - part.height) / 2;
-  return part;
-}
-
-size_t first_byte(const Image& image, const Part& part) {
+size_t first_byte(const Image& image, const ImagePart& part) {
   return (static_cast<size_t>(part.y) * static_cast<size_t>(image.width) +
           static_cast<size_t>(part.x)) *
          kRgb;
@@ -134,10 +106,28 @@ Status write_png(const Image& image, const std::filesystem::path& path) {
   return {};
 }
 
+ImagePart centred_part(const ImagePart& whole, int32_t width, int32_t height) {
+  const auto scaled = [](int32_t length, int32_t numerator, int32_t denominator) {
+    const int64_t rounded = (int64_t{length} * numerator + denominator / 2) / denominator;
+    return static_cast<int32_t>(std::max<int64_t>(rounded, 1));
+  };
+  ImagePart part = whole;
+  if (int64_t{whole.width} * height > int64_t{whole.height} * width) {
+    part.width = scaled(whole.height, width, height);
+  } else {
+    part.height = scaled(whole.width, height, width);
+  }
+  part.width = std::min(part.width, whole.width);
+  part.height = std::min(part.height, whole.height);
+  part.x = (whole.width - part.width) / 2;
+  part.y = (whole.height - part.height) / 2;
+  return part;
+}
+
 Image resize_image(const Image& image, int32_t width, int32_t height, ResizeMode mode) {
   if (image.width == width && image.height == height) return image;
-  Part source{.x = 0, .y = 0, .width = image.width, .height = image.height};
-  Part target{.x = 0, .y = 0, .width = width, .height = height};
+  ImagePart source{.x = 0, .y = 0, .width = image.width, .height = image.height};
+  ImagePart target{.x = 0, .y = 0, .width = width, .height = height};
   if (mode == ResizeMode::kCrop) source = centred_part(source, width, height);
   if (mode == ResizeMode::kFit) target = centred_part(target, image.width, image.height);
   Image result{.width = width, .height = height, .pixels = {}};
@@ -146,6 +136,19 @@ Image resize_image(const Image& image, int32_t width, int32_t height, ResizeMode
                      image.width * kRgb, result.pixels.data() + first_byte(result, target),
                      target.width, target.height, width * kRgb, kRgb);
   return result;
+}
+
+void paste_image(Image& image, const Image& part, int32_t left, int32_t top) {
+  const int32_t first_column = std::max(left, 0);
+  const int32_t columns = std::min(left + part.width, image.width) - first_column;
+  if (columns <= 0) return;
+  const auto pixel = [](const Image& of, int32_t y, int32_t x) {
+    return static_cast<std::ptrdiff_t>(y) * of.width * kRgb + static_cast<std::ptrdiff_t>(x) * kRgb;
+  };
+  for (int32_t y = std::max(top, 0); y < std::min(top + part.height, image.height); ++y) {
+    std::copy_n(part.pixels.begin() + pixel(part, y - top, first_column - left), columns * kRgb,
+                image.pixels.begin() + pixel(image, y, first_column));
+  }
 }
 
 std::vector<uint8_t> channel_values(const Image& image, int32_t channels) {

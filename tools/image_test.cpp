@@ -144,5 +144,19 @@ TEST(Image, LabelsAreLegible) {
   EXPECT_LT(white, 200);
 }
 
+TEST(Image, PastingIsClippedToTheImage) {
+  const auto grey = [](int32_t width, int32_t height, uint8_t value) {
+    const auto bytes = static_cast<size_t>(width * height * 3);
+    return Image{.width = width, .height = height, .pixels = std::vector<uint8_t>(bytes, value)};
+  };
+  Image image = grey(3, 2, 0);
+  paste_image(image, grey(2, 2, 9), 2, -1);
+  paste_image(image, grey(5, 5, 7), -5, 0);
+  paste_image(image, grey(1, 1, 5), 0, 1);
+  std::vector<uint8_t> reds;
+  for (size_t i = 0; i < image.pixels.size(); i += 3) reds.push_back(image.pixels[i]);
+  EXPECT_EQ(reds, (std::vector<uint8_t>{0, 0, 9, 5, 0, 0}));
+}
+
 }  // namespace
 }  // namespace lockstep::tools

@@ -1,0 +1,74 @@
+#include "quantization/symmetry_check.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+
+#include "graph/operators.h"
+#include "quantization/weight_places.h"
+
+namespace lockstep::quantization {
+namespace {
+
+using schema::BuiltinOperator;
+using schema::TensorType;
+
+// By tensor: the operator that reads it as weights.
+std::map<int32_t, std::string> find_weights(const schema::ModelT& model,
+                                            const schema::SubGraphT& subgraph) {
+  std::map<int32_t, std::string> weights;
+  for (const auto& op : subgraph.operators) {
+    const auto places = weight_places(BuiltinOperator{builtin_code(model, *op)});
+    if (!places) continue;
+    const int32_t index = input_at(*op, places->weights);
+    if (index != graph::kAbsentTensor) weights.try_emplace(index, operator_name(model, *op));
+  }
+  return weights;
+}
+
+std::string weights_problem(const schema::ModelT& model, const schema::TensorT& tensor) {
+  const bool is_uint8 = tensor.type == TensorType::UINT8;
+  std::string problem = is_uint8 ? "uint8" : "";
+  const auto add = [&](const std::string& text) {
+    if (!problem.empty()) problem += ", ";
+    problem += text;
+  };
+  const auto& zero_points = tensor.quantization->zero_point;
+  const int64_t zero = is_uint8 ? 128 : 0;
+  const auto off = std::find_if(zero_points.begin(), zero_points.end(),
+                                [&](int64_t zero_point) { return zero_point != zero; });
+  if (off != zero_points.end()) add(fmt::format("zero point {}", *off));
+  const auto& contents = model.buffers[tensor.buffer]->data;
+  const auto lowest = std::count(contents.begin(), contents.end(), is_uint8 ? 0 : 0x80);
+  if (lowest > 0) add(fmt::format("{} values of {}", lowest, is_uint8 ? "0" : "-128"));
+  return problem;
+}
+
+}  // namespace
+
+std::vector<Asymmetry> find_asymmetries(const schema::ModelT& model) {
+  std::vector<Asymmetry> asymmetries;
+  for (const auto& subgraph : model.subgraphs) {
+    const auto weights = find_weights(model, *subgraph);
+    for (size_t i = 0; i < subgraph->tensors.size(); ++i) {
+      const schema::TensorT& tensor = *subgraph->tensors[i];
+      const bool is_8_bit = tensor.type == TensorType::UINT8 || tensor.type == TensorType::INT8;
+      if (!is_8_bit || tensor.quantization == nullptr || tensor.quantization->scale.empty()) {
+        continue;
+      }
+      const auto op = weights.find(static_cast<int32_t>(i));
+      std::string problem = op != weights.end()                ? weights_problem(model, tensor)
+                            : tensor.type == TensorType::UINT8 ? "uint8"
+                                                               : "";
+      if (problem.empty()) continue;
+      asymmetries.push_back({.name = tensor.name,
+                             .op = op != weights.end() ? op->second : "",
+                             .problem = std::move(problem)});
+    }
+  }
+  return asymmetries;
+}
+
+}  // namespace lockstep::quantization

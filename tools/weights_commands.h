@@ -1,0 +1,12 @@
+// The commands under `lockstep weights`, one file each.
+#pragma once
+
+namespace CLI {
+class App;
+}
+
+namespace lockstep::tools {
+
+void add_weights_list_command(CLI::App& weights, int& exit_code);
+
+}  // namespace lockstep::tools
