@@ -20,6 +20,7 @@ void ErrorStatistics::add(std::span<const float> expected, std::span<const float
     }
     largest_error_ = std::max(largest_error_, std::abs(error));
     error_ += error;
+    magnitude_ += std::abs(error);
     squared_error_ += error * error;
     expected_energy_ += a * a;
     actual_energy_ += b * b;
@@ -33,6 +34,7 @@ void ErrorStatistics::add(const ErrorStatistics& other) {
   incomparable_ += other.incomparable_;
   largest_error_ = std::max(largest_error_, other.largest_error_);
   error_ += other.error_;
+  magnitude_ += other.magnitude_;
   squared_error_ += other.squared_error_;
   expected_energy_ += other.expected_energy_;
   actual_energy_ += other.actual_energy_;
@@ -41,6 +43,10 @@ void ErrorStatistics::add(const ErrorStatistics& other) {
 
 double ErrorStatistics::mean_error() const {
   return elements_ == 0 ? 0 : error_ / static_cast<double>(elements_);
+}
+
+double ErrorStatistics::mean_magnitude() const {
+  return elements_ == 0 ? 0 : magnitude_ / static_cast<double>(elements_);
 }
 
 double ErrorStatistics::l2() const {

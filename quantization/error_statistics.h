@@ -26,6 +26,7 @@ class ErrorStatistics {
 
   double largest_error() const { return largest_error_; }
   double mean_error() const;  // of (b - a): what a bias would take away
+  double mean_magnitude() const;  // of |b - a|
   double l2() const;
   // Infinite where nothing differs; minus infinity where all of `a` is zero and `b` is not.
   double sqnr() const;
@@ -38,6 +39,7 @@ class ErrorStatistics {
   uint64_t incomparable_ = 0;
   double largest_error_ = 0;
   double error_ = 0;
+  double magnitude_ = 0;
   double squared_error_ = 0;
   double expected_energy_ = 0;
   double actual_energy_ = 0;

@@ -28,6 +28,7 @@ TEST(ErrorStatistics, FollowTheirFormulae) {
   EXPECT_EQ(statistics.elements(), 4u);
   EXPECT_EQ(statistics.largest_error(), 2);
   EXPECT_EQ(statistics.mean_error(), 0.25);
+  EXPECT_EQ(statistics.mean_magnitude(), 0.75);
   EXPECT_DOUBLE_EQ(statistics.l2(), std::sqrt((4.0 + 1.0) / 2));
   EXPECT_DOUBLE_EQ(statistics.sqnr(), 10 * std::log10((9.0 + 16 + 144) / 5));
   EXPECT_DOUBLE_EQ(statistics.cosine(),
@@ -46,6 +47,7 @@ TEST(ErrorStatistics, OfPartsAreThoseOfTheWhole) {
   EXPECT_EQ(parts.incomparable(), whole.incomparable());
   EXPECT_EQ(parts.largest_error(), whole.largest_error());
   EXPECT_EQ(parts.mean_error(), whole.mean_error());
+  EXPECT_EQ(parts.mean_magnitude(), whole.mean_magnitude());
   EXPECT_EQ(parts.l2(), whole.l2());
   EXPECT_EQ(parts.sqnr(), whole.sqnr());
   EXPECT_EQ(parts.cosine(), whole.cosine());

@@ -223,6 +223,7 @@ Result<ModelComparison> compare_models(ComparedNetwork& expected, ComparedNetwor
   }
   auto matching = match_tensors(expected.graph(), actual.graph());
   if (!matching) return tl::unexpected(matching.error());
+  if (options.outputs_only) matching->layers.clear();
   ModelComparison comparison = prepared(expected.graph(), actual.graph(), std::move(*matching));
   comparison.samples = samples.count;
   const bool for_expected = options.samples_for == SamplesFor::kExpected;

@@ -74,11 +74,13 @@ enum class SamplesFor : uint8_t { kExpected, kActual };
 
 struct ComparisonOptions {
   SamplesFor samples_for = SamplesFor::kExpected;
+  // Leaves the layers out, and so needs networks to observe nothing else.
+  bool outputs_only = false;
   // Called after every sample.
   std::function<void(size_t done, size_t count)> progress = {};
 };
 
-// Sample by sample, keeping sums and counts alone. Both networks must observe all tensors.
+// Sample by sample, keeping sums and counts alone. Both networks must observe what is compared.
 Result<ModelComparison> compare_models(ComparedNetwork& expected, ComparedNetwork& actual,
                                        const SampleSource& samples,
                                        const ComparisonOptions& options);

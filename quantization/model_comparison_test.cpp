@@ -196,6 +196,17 @@ TEST(ModelComparison, SamplesMayBeMadeForEitherNetwork) {
   EXPECT_EQ(dequantized.last_inputs()[0], bytes_of({0.5f, -1, 29.25f}));
 }
 
+TEST(ModelComparison, OutputsAloneNeedNothingElse) {
+  const Chain made = chain(DataType::kFloat32);
+  ScriptedNetwork expected(made.graph, {{made.y, {{1, 2, 3}}}});
+  ScriptedNetwork actual(made.graph, {{made.y, {{1, 2, 4}}}});
+  const ModelComparison comparison =
+      compared(expected, actual, source_of({{0, 0, 0}}), {.outputs_only = true});
+  EXPECT_TRUE(comparison.layers.empty());
+  ASSERT_EQ(comparison.outputs.size(), 1u);
+  EXPECT_EQ(comparison.outputs[0].tensor.error.largest_error(), 1);
+}
+
 TEST(ModelComparison, NothingToCompareOnIsAnError) {
   const Chain made = chain(DataType::kFloat32);
   ScriptedNetwork expected(made.graph, {});

@@ -72,21 +72,11 @@ class Rewriter {
 
   void take_notes() {
     for (size_t i = 0; i < choices_.size(); ++i) {
-      const schema::OperatorT& op = *subgraph_.operators[i];
-      OperatorNote note{.subgraph = subgraph_index_,
-                        .op = i,
-                        .name = operator_name(model_, op),
-                        .output = {},
-                        .text = {}};
-      if (!op.outputs.empty() && op.outputs.front() != graph::kAbsentTensor) {
-        note.output = tensor(op.outputs.front()).name;
-      }
       if (choices_[i].treatment == SignedTreatment::kUint8) {
-        note.text = choices_[i].reason;
-        report_.kept.push_back(std::move(note));
+        report_.kept.push_back(note_about(model_, subgraph_index_, i, choices_[i].reason));
       } else if (!choices_[i].rounding.empty()) {
-        note.text = choices_[i].rounding;
-        report_.other_rounding.push_back(std::move(note));
+        report_.other_rounding.push_back(
+            note_about(model_, subgraph_index_, i, choices_[i].rounding));
       }
     }
   }

@@ -8,10 +8,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <string>
 #include <vector>
 
 #include "quantization/model_editing.h"
+#include "quantization/operator_note.h"
 
 namespace lockstep::quantization {
 
@@ -19,14 +19,6 @@ namespace lockstep::quantization {
 enum class UnsignedBorders : uint8_t {
   kKept,  // QUANTIZE stands behind the inputs and before the outputs
   kInt8,
-};
-
-struct OperatorNote {
-  size_t subgraph = 0;
-  size_t op = 0;       // position in the network as it was
-  std::string name;    // of the operator
-  std::string output;  // name of its first output
-  std::string text;
 };
 
 struct SignedDomainReport {

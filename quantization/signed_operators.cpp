@@ -38,9 +38,11 @@ class Chooser {
     return *subgraph_.tensors[static_cast<size_t>(index)];
   }
 
+  static bool is_absent(int32_t index) { return index == graph::kAbsentTensor; }
+
   bool touches_uint8(const std::vector<int32_t>& indices) const {
     return std::any_of(indices.begin(), indices.end(), [&](int32_t index) {
-      return index != graph::kAbsentTensor && is_quantized_uint8(tensor(index));
+      return !is_absent(index) && is_quantized_uint8(tensor(index));
     });
   }
 
@@ -52,12 +54,17 @@ class Chooser {
     }
     const OperatorRule* rule = find_rule(code_);
     if (rule == nullptr) return "TFLite 2.9 has no int8 kernel for it, or one that keeps state";
+    const bool joins_all = code_ == BuiltinOperator::CONCATENATION;
+    if (op_.outputs.empty() || is_absent(op_.outputs.front()) ||
+        (joins_all && std::any_of(op_.inputs.begin(), op_.inputs.end(), is_absent))) {
+      return "operands are missing";
+    }
     for (size_t i = 0; i < op_.inputs.size(); ++i) {
-      if (op_.inputs[i] == graph::kAbsentTensor) continue;
+      if (is_absent(op_.inputs[i])) continue;
       if (auto obstacle = tensor_obstacle(op_.inputs[i], rule->input_role(i))) return obstacle;
     }
     for (size_t i = 0; i < op_.outputs.size(); ++i) {
-      if (op_.outputs[i] == graph::kAbsentTensor) continue;
+      if (is_absent(op_.outputs[i])) continue;
       if (auto obstacle = tensor_obstacle(op_.outputs[i], rule->output_role(i))) return obstacle;
     }
     const auto* fully_connected = op_.builtin_options.AsFullyConnectedOptions();

@@ -88,7 +88,10 @@ class Symmetrizer {
   Status symmetrize_all() {
     for (size_t i = 0; i < subgraph_.operators.size(); ++i) {
       const auto places = weight_places(BuiltinOperator{builtin_code(model_, op(i))});
-      if (!places || input_at(op(i), places->weights) == graph::kAbsentTensor) continue;
+      if (!places || input_at(op(i), places->weights) == graph::kAbsentTensor ||
+          input_at(op(i), places->input) == graph::kAbsentTensor) {
+        continue;
+      }
       if (auto status = symmetrize_operator(i, *places); !status) return status;
     }
     return {};
@@ -97,14 +100,6 @@ class Symmetrizer {
  private:
   schema::OperatorT& op(size_t index) { return *subgraph_.operators[index]; }
   schema::TensorT& tensor(int32_t index) { return *subgraph_.tensors[static_cast<size_t>(index)]; }
-
-  void keep(size_t index, std::string reason) {
-    report_.kept.push_back({.subgraph = subgraph_index_,
-                            .op = index,
-                            .name = operator_name(model_, op(index)),
-                            .output = tensor(op(index).outputs.front()).name,
-                            .text = std::move(reason)});
-  }
 
   Status symmetrize_operator(size_t index, const WeightPlaces& places) {
     const schema::TensorT& source = tensor(op(index).inputs[places.weights]);
@@ -116,7 +111,7 @@ class Symmetrizer {
     }
     if (is_symmetric(*weights)) return {};
     if (auto obstacle = find_obstacle(index, places, *weights)) {
-      keep(index, *std::move(obstacle));
+      report_.kept.push_back(note_about(model_, subgraph_index_, index, *std::move(obstacle)));
       return {};
     }
     const NewWeights& changed = new_weights(index, places, *weights);

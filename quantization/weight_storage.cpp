@@ -22,15 +22,13 @@ using Extents = std::vector<int32_t>;
 std::optional<Extents> block_of_tensor(const Extents& shape, size_t channel_axis,
                                        PruningBlock block) {
   Extents extents(shape.size(), 1);
-  const size_t last = channel_axis + 1 == shape.size() ? channel_axis - 1 : shape.size() - 1;
-  const bool has_columns = shape.size() > 1;
-  if (!has_columns && block.columns > 1) return std::nullopt;
   const auto divides = [&](size_t extent, size_t axis) {
     return static_cast<size_t>(shape[axis]) % extent == 0;
   };
   if (!divides(block.rows, channel_axis)) return std::nullopt;
   extents[channel_axis] = static_cast<int32_t>(block.rows);
-  if (!has_columns) return extents;
+  if (shape.size() == 1) return block.columns == 1 ? std::optional(extents) : std::nullopt;
+  const size_t last = channel_axis + 1 == shape.size() ? channel_axis - 1 : shape.size() - 1;
   if (!divides(block.columns, last)) return std::nullopt;
   extents[last] = static_cast<int32_t>(block.columns);
   return extents;

@@ -13,7 +13,7 @@
 #include "quantization/weight_storage.h"
 #include "tools/command.h"
 #include "tools/json_output.h"
-#include "tools/network_editing.h"
+#include "tools/network_file.h"
 #include "tools/output_error.h"
 #include "tools/table.h"
 #include "tools/weights_commands.h"
@@ -194,13 +194,13 @@ Result<int> run(const Options& options) {
     return make_error(outcome.error().code, "{}: {}", options.model.string(),
                       outcome.error().message);
   }
-  const auto bytes = edited_file(network->model);
+  const auto bytes = network_bytes(network->model, options.output);
   if (!bytes) return tl::unexpected(bytes.error());
   const auto errors =
       measure_output_error(options.output_error, {options.model.string(), network->bytes},
                            {options.output.string(), *bytes});
   if (!errors) return tl::unexpected(errors.error());
-  if (Status status = write_network(options.output, *bytes); !status) {
+  if (Status status = write_network_bytes(*bytes, options.output); !status) {
     return tl::unexpected(status.error());
   }
   if (options.json) {

@@ -11,7 +11,7 @@
 #include "quantization/symmetry_check.h"
 #include "tools/command.h"
 #include "tools/json_output.h"
-#include "tools/network_editing.h"
+#include "tools/network_file.h"
 #include "tools/output_error.h"
 #include "tools/table.h"
 #include "tools/weights_commands.h"
@@ -141,7 +141,7 @@ nlohmann::json to_json(const Options& options, const SymmetrizeReport& report,
                        {"exact_channels", each.exact_channels},
                        {"largest_error", each.largest_error},
                        {"mean_error", each.mean_error},
-                       {"signal_to_noise_decibels",
+                       {"sqnr",
                         std::isfinite(sqnr) ? nlohmann::json(sqnr) : nlohmann::json()},
                        {"engines_ignored_the_zero_point", each.was_read_as_symmetric}});
   }
@@ -174,13 +174,13 @@ Result<int> run(const Options& options) {
     return make_error(report.error().code, "{}: {}", options.model.string(),
                       report.error().message);
   }
-  const auto bytes = edited_file(network->model);
+  const auto bytes = network_bytes(network->model, options.output);
   if (!bytes) return tl::unexpected(bytes.error());
   const auto errors =
       measure_output_error(options.output_error, {options.model.string(), network->bytes},
                            {options.output.string(), *bytes});
   if (!errors) return tl::unexpected(errors.error());
-  if (Status status = write_network(options.output, *bytes); !status) {
+  if (Status status = write_network_bytes(*bytes, options.output); !status) {
     return tl::unexpected(status.error());
   }
   if (options.json) {

@@ -3,16 +3,15 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <filesystem>
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "graph/graph.h"
 #include "graph/status.h"
-#include "quantization/samples.h"
+#include "quantization/class_agreement.h"
+#include "quantization/error_statistics.h"
 #include "tools/data_set.h"
 
 namespace CLI {
@@ -34,10 +33,9 @@ struct OutputErrorOptions {
 struct OutputError {
   std::string name;
   double step = 0;  // scale of the original output; 0 where it is not quantized
-  int64_t elements = 0;
-  double largest = 0;
-  double mean = 0;             // of magnitudes
-  double signal_to_noise = 0;  // in dB; infinite where nothing differs
+  quantization::ErrorStatistics error;
+  size_t class_count = 0;  // 0: the output is no list of scores
+  quantization::ClassAgreement agreement;
 };
 
 struct OutputErrorReport {
@@ -54,10 +52,9 @@ struct NetworkBytes {
   std::span<const std::byte> bytes;
 };
 
-// Inputs are for the original. An input that was uint8 and is int8 now takes the same real values.
-// Nothing is measured where there is no TFLite, or one that refuses the original. The engine's
-// words where it refuses the changed network, and kInvalidArgument where that has other inputs and
-// outputs.
+// Inputs are for the original; the changed network takes the same real values. Nothing is measured
+// where there is no TFLite, or one that refuses the original. The engine's words where it refuses
+// the changed network, and kInvalidArgument where that has other inputs and outputs.
 Result<OutputErrorReport> measure_output_error(const OutputErrorOptions& options,
                                                const NetworkBytes& original,
                                                const NetworkBytes& changed);
