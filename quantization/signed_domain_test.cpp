@@ -191,6 +191,17 @@ TEST(SignedDomain, NetworksWithoutUint8StayAsTheyAre) {
   EXPECT_EQ(output(model).type, TensorType::UINT8);
 }
 
+TEST(SignedDomain, OtherSubgraphsKeepTheirBorders) {
+  schema::ModelT model = chain();
+  model.subgraphs.push_back(std::make_unique<schema::SubGraphT>(*model.subgraphs[0]));
+  move_to_signed_domain(model, UnsignedBorders::kInt8);
+  EXPECT_EQ(input(model).type, TensorType::INT8);
+  const schema::SubGraphT& second = *model.subgraphs[1];
+  EXPECT_EQ(second.tensors[static_cast<size_t>(second.inputs[0])]->type, TensorType::UINT8);
+  EXPECT_EQ(second.tensors[static_cast<size_t>(second.outputs[0])]->type, TensorType::UINT8);
+  EXPECT_THAT(second.operators, SizeIs(4));
+}
+
 // ---- Operator by operator, against the uint8 kernels of the engine ----
 
 testing::OperatorNetwork network_at(size_t index) {

@@ -1,5 +1,6 @@
 #include "quantization/symmetrize.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -254,6 +255,10 @@ struct Agreement {
   double signal_to_noise = 0;
   int same_class = 0;
   int inputs = 0;
+
+  std::string text() const {
+    return fmt::format("{:.2f} dB, {} of {}", signal_to_noise, same_class, inputs);
+  }
 };
 
 // Large areas of one brightness, as photos have them, rather than noise.
@@ -327,8 +332,7 @@ TEST_F(SymmetrizedMobilenet, KeepsItsFunction) {
     end_with_logits(after);
     ASSERT_TRUE(symmetrize(after, {.per_channel = per_channel}));
     const Agreement result = agreement(before_, after);
-    RecordProperty(per_channel ? "per_channel" : "per_tensor",
-                   std::to_string(result.signal_to_noise));
+    RecordProperty(per_channel ? "per_channel" : "per_tensor", result.text());
     EXPECT_GE(result.signal_to_noise, per_channel ? 24.0 : 17.0);
     EXPECT_GE(result.same_class, result.inputs - 1);
   }
@@ -346,7 +350,7 @@ TEST_F(SymmetrizedMobilenet, LosesItsFunctionWhereWeightsLoseTheirSign) {
     }
   }
   const Agreement result = agreement(before_, after_);
-  RecordProperty("without_signs", std::to_string(result.signal_to_noise));
+  RecordProperty("without_signs", result.text());
   EXPECT_LE(result.signal_to_noise, 3.0);
   EXPECT_LE(result.same_class, 1);
 }

@@ -11,14 +11,19 @@ namespace {
 
 // Some files count the scales of a tensor along a dimension that it does not have. TFLite 2.9
 // refuses them; later versions, and we, take the dimension that has as many indices.
-void name_scaled_dimensions(graph::schema::ModelT& model) {
+// Returns whether the network has any of them.
+bool name_scaled_dimensions(graph::schema::ModelT& model) {
+  bool has_any = false;
   for (const auto& subgraph : model.subgraphs) {
     for (const auto& tensor : subgraph->tensors) {
       const auto read = graph::read_tensor(model, *tensor);
       if (!read || !read->quantization.is_per_axis()) continue;
-      tensor->quantization->quantized_dimension = read->quantization.axis;
+      int32_t& dimension = tensor->quantization->quantized_dimension;
+      has_any |= dimension != read->quantization.axis;
+      dimension = read->quantization.axis;
     }
   }
+  return has_any;
 }
 
 }  // namespace
@@ -31,8 +36,13 @@ Result<NetworkToEdit> read_network_to_edit(const std::filesystem::path& path) {
   }
   auto model = graph::read_editable_model(*bytes, path.string());
   if (!model) return tl::unexpected(model.error());
-  name_scaled_dimensions(model->tree);
-  return NetworkToEdit{.bytes = std::move(*bytes), .model = std::move(*model)};
+  NetworkToEdit network{.bytes = std::move(*bytes), .model = std::move(*model)};
+  if (name_scaled_dimensions(network.model.tree)) {
+    auto repaired = network_bytes(network.model, path);
+    if (!repaired) return tl::unexpected(repaired.error());
+    network.bytes = std::move(*repaired);
+  }
+  return network;
 }
 
 Result<std::vector<std::byte>> network_bytes(const graph::EditableModel& model,

@@ -12,11 +12,11 @@
 namespace lockstep::tools {
 
 struct NetworkToEdit {
-  std::vector<std::byte> bytes;  // as in the file
+  std::vector<std::byte> bytes;
   graph::EditableModel model;
 };
 // The file is one that graph::read_tflite() takes, too. Dimensions of scales that TFLite 2.9 would
-// refuse are put right.
+// refuse are put right in both.
 Result<NetworkToEdit> read_network_to_edit(const std::filesystem::path& path);
 
 // The bytes of a file, one that graph::read_tflite() takes: kInternal where it does not. `path` is
