@@ -73,31 +73,6 @@ void print_table(const std::vector<ConstantSummary>& constants, bool has_subgrap
   fmt::print("{} constants, {} bytes\n", constants.size(), bytes);
 }
 
-nlohmann::json to_json(const ConstantSummary& constant) {
-  nlohmann::json json{{"subgraph", constant.subgraph},
-                      {"tensor", constant.tensor},
-                      {"name", constant.name},
-                      {"type", constant.type},
-                      {"shape", constant.shape},
-                      {"scales", constant.quantization.scales},
-                      {"zero_points", constant.quantization.zero_points},
-                      {"axis", nullptr},
-                      {"sparse", constant.is_sparse},
-                      {"range", nullptr},
-                      {"zeros", nullptr},
-                      {"bytes", constant.bytes},
-                      {"shares_buffer", constant.shares_buffer},
-                      {"read_by", constant.consumers}};
-  if (constant.quantization.is_per_axis()) json["axis"] = constant.quantization.axis;
-  if (constant.range) {
-    json["range"] = {{"minimum", constant.range->minimum},
-                     {"maximum", constant.range->maximum},
-                     {"nans", constant.range->nans}};
-  }
-  if (constant.zeros) json["zeros"] = *constant.zeros;
-  return json;
-}
-
 Result<int> run_list(const ListOptions& options) {
   const auto model = graph::read_editable_model_file(options.model);
   if (!model) return tl::unexpected(model.error());

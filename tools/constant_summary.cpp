@@ -98,4 +98,29 @@ Result<std::vector<ConstantSummary>> summarize_constants(const graph::EditableMo
   return summaries;
 }
 
+nlohmann::json to_json(const ConstantSummary& constant) {
+  nlohmann::json json{{"subgraph", constant.subgraph},
+                      {"tensor", constant.tensor},
+                      {"name", constant.name},
+                      {"type", constant.type},
+                      {"shape", constant.shape},
+                      {"scales", constant.quantization.scales},
+                      {"zero_points", constant.quantization.zero_points},
+                      {"axis", nullptr},
+                      {"sparse", constant.is_sparse},
+                      {"range", nullptr},
+                      {"zeros", nullptr},
+                      {"bytes", constant.bytes},
+                      {"shares_buffer", constant.shares_buffer},
+                      {"read_by", constant.consumers}};
+  if (constant.quantization.is_per_axis()) json["axis"] = constant.quantization.axis;
+  if (constant.range) {
+    json["range"] = {{"minimum", constant.range->minimum},
+                     {"maximum", constant.range->maximum},
+                     {"nans", constant.range->nans}};
+  }
+  if (constant.zeros) json["zeros"] = *constant.zeros;
+  return json;
+}
+
 }  // namespace lockstep::tools

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -38,5 +38,7 @@ struct ConstantSummary {
 
 // All constants of all subgraphs, in their order.
 Result<std::vector<ConstantSummary>> summarize_constants(const graph::EditableModel& model);
+
+nlohmann::json to_json(const ConstantSummary& constant);
 
 }  // namespace lockstep::tools
