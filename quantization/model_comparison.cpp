@@ -52,28 +52,27 @@ void add(TensorComparison& comparison, const ValuePair& values) {
   comparison.differences.add(differences);
 }
 
-// The number of classes where a tensor is one list of scores for each index of its first dimension.
-std::optional<size_t> class_count(const graph::Shape& shape) {
-  if (shape.empty() || shape.back() < 2) return std::nullopt;
-  for (size_t i = 1; i + 1 < shape.size(); ++i) {
-    if (shape[i] != 1) return std::nullopt;
-  }
-  return static_cast<size_t>(shape.back());
+// The number of classes where a tensor is one list of scores for each index of its first dimension,
+// else 0.
+size_t class_count_of(const graph::Shape& shape) {
+  const bool is_list =
+      shape.size() >= 2 && shape.back() >= 2 &&
+      std::all_of(shape.begin() + 1, shape.end() - 1, [](int32_t extent) { return extent == 1; });
+  return is_list ? static_cast<size_t>(shape.back()) : 0;
 }
 
-void add(OutputComparison& output, const ValuePair& values, size_t sample, size_t classes) {
+void add(OutputComparison& output, const ValuePair& values, size_t sample) {
   ErrorStatistics error;
   error.add(values.expected, values.actual);
   SampleComparison of_sample = {.sample = sample,
                                 .largest_error = error.largest_error(),
                                 .l2 = error.l2(),
-                                .sqnr = error.sqnr(),
-                                .expected_class = {},
-                                .actual_class = {}};
-  if (output.classes && !values.expected.empty()) {
+                                .sqnr = error.sqnr()};
+  const size_t classes = output.class_count;
+  if (classes > 0 && !values.expected.empty()) {
     for (size_t first = 0; first < values.expected.size(); first += classes) {
-      output.classes->add(std::span(values.expected).subspan(first, classes),
-                          std::span(values.actual).subspan(first, classes));
+      output.agreement.add(std::span(values.expected).subspan(first, classes),
+                           std::span(values.actual).subspan(first, classes));
     }
     of_sample.expected_class = best_classes(std::span(values.expected).first(classes), 1).front();
     of_sample.actual_class = best_classes(std::span(values.actual).first(classes), 1).front();
@@ -145,7 +144,7 @@ ModelComparison prepared(const graph::Graph& graph, const graph::Graph& actual,
   for (const TensorMatch& match : matching.outputs) {
     OutputComparison& output = comparison.outputs.emplace_back();
     output.tensor.match = match;
-    if (class_count(tensor_at(graph, match.expected).shape)) output.classes.emplace();
+    output.class_count = class_count_of(tensor_at(graph, match.expected).shape);
   }
   comparison.matching = std::move(matching);
   return comparison;
@@ -167,8 +166,7 @@ Status compare_sample(ModelComparison& comparison, size_t sample, const Compared
     const auto values = values_of(output.tensor.match, expected, actual);
     if (!values) return tl::unexpected(values.error());
     add(output.tensor, *values);
-    const graph::Shape& shape = tensor_at(expected.graph(), output.tensor.match.expected).shape;
-    add(output, *values, sample, class_count(shape).value_or(0));
+    add(output, *values, sample);
   }
   return {};
 }

@@ -45,14 +45,15 @@ struct SampleComparison {
   double l2 = 0;
   double sqnr = 0;
   // Classes the networks put first; absent where the output has no classes.
-  std::optional<size_t> expected_class;
-  std::optional<size_t> actual_class;
+  std::optional<size_t> expected_class = {};
+  std::optional<size_t> actual_class = {};
 };
 
 struct OutputComparison {
   TensorComparison tensor;
-  // Outputs of one list of scores a sample (1x10, or 8x10 with a batch of 8).
-  std::optional<ClassAgreement> classes;
+  // 0 but for outputs of one list of scores a sample (1x10, or 8x10 with a batch of 8).
+  size_t class_count = 0;
+  ClassAgreement agreement;
   std::vector<SampleComparison> samples;
 };
 

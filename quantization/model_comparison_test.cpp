@@ -138,9 +138,9 @@ TEST(ModelComparison, ComparesRealValuesOfEveryPair) {
   ASSERT_EQ(comparison.outputs.size(), 1u);
   const OutputComparison& output = comparison.outputs[0];
   EXPECT_DOUBLE_EQ(output.tensor.error.l2(), std::sqrt((16.0 + 36) / 2));
-  ASSERT_TRUE(output.classes);
-  EXPECT_EQ(output.classes->count(), 2u);
-  EXPECT_EQ(output.classes->top1(), 0.5);
+  EXPECT_EQ(output.class_count, 3u);
+  EXPECT_EQ(output.agreement.count(), 2u);
+  EXPECT_EQ(output.agreement.top1(), 0.5);
   ASSERT_EQ(output.samples.size(), 2u);
   EXPECT_EQ(output.samples[0].sqnr, std::numeric_limits<double>::infinity());
   EXPECT_EQ(output.samples[1].expected_class, 0u);

@@ -41,6 +41,7 @@ int main(int argc, char** argv) {
     lockstep::tools::add_inspect_command(app, exit_code);
     lockstep::tools::add_run_command(app, exit_code);
     lockstep::tools::add_verify_command(app, exit_code);
+    lockstep::tools::add_compare_command(app, exit_code);
     lockstep::tools::add_demo_command(app, exit_code);
     lockstep::tools::add_faces_command(app, exit_code);
     lockstep::tools::add_conform_command(app, exit_code);
