@@ -4,9 +4,10 @@
 
 #include <algorithm>
 #include <map>
-#include <optional>
+#include <set>
 
 #include "graph/operators.h"
+#include "quantization/operator_rules.h"
 #include "quantization/weight_places.h"
 
 namespace lockstep::quantization {
@@ -14,6 +15,19 @@ namespace {
 
 using schema::BuiltinOperator;
 using schema::TensorType;
+
+// Tensors of operators that could as well be int8. Those between QUANTIZEs, at the border of a
+// network or around an operator that nobody has for int8, are no matter of its weights.
+std::set<int32_t> tensors_of_int8_operators(const schema::ModelT& model,
+                                            const schema::SubGraphT& subgraph) {
+  std::set<int32_t> tensors;
+  for (const auto& op : subgraph.operators) {
+    if (find_rule(BuiltinOperator{builtin_code(model, *op)}) == nullptr) continue;
+    tensors.insert(op->inputs.begin(), op->inputs.end());
+    tensors.insert(op->outputs.begin(), op->outputs.end());
+  }
+  return tensors;
+}
 
 // By tensor: the operator that reads it as weights.
 std::map<int32_t, std::string> find_weights(const schema::ModelT& model,
@@ -52,16 +66,21 @@ std::vector<Asymmetry> find_asymmetries(const schema::ModelT& model) {
   std::vector<Asymmetry> asymmetries;
   for (const auto& subgraph : model.subgraphs) {
     const auto weights = find_weights(model, *subgraph);
+    const auto could_be_int8 = tensors_of_int8_operators(model, *subgraph);
     for (size_t i = 0; i < subgraph->tensors.size(); ++i) {
       const schema::TensorT& tensor = *subgraph->tensors[i];
       const bool is_8_bit = tensor.type == TensorType::UINT8 || tensor.type == TensorType::INT8;
       if (!is_8_bit || tensor.quantization == nullptr || tensor.quantization->scale.empty()) {
         continue;
       }
-      const auto op = weights.find(static_cast<int32_t>(i));
-      std::string problem = op != weights.end()                ? weights_problem(model, tensor)
-                            : tensor.type == TensorType::UINT8 ? "uint8"
-                                                               : "";
+      const auto index = static_cast<int32_t>(i);
+      const auto op = weights.find(index);
+      std::string problem;
+      if (op != weights.end()) {
+        problem = weights_problem(model, tensor);
+      } else if (tensor.type == TensorType::UINT8 && could_be_int8.contains(index)) {
+        problem = "uint8";
+      }
       if (problem.empty()) continue;
       asymmetries.push_back({.name = tensor.name,
                              .op = op != weights.end() ? op->second : "",

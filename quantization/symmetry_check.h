@@ -15,7 +15,8 @@ struct Asymmetry {
 };
 
 // Quantized weights of convolutions and fully connected layers that are uint8, have a zero point or
-// a value of -128, and activations that are uint8; each tensor once, in the order of the file.
+// a value of -128, and uint8 activations of operators that have int8 kernels; each tensor once, in
+// the order of the file.
 std::vector<Asymmetry> find_asymmetries(const schema::ModelT& model);
 
 }  // namespace lockstep::quantization

@@ -11,6 +11,8 @@ void add_weights_command(CLI::App& app, int& exit_code) {
   command.require_subcommand(1);
   command.footer("docs/quantization.md tells what the numbers mean.");
   add_weights_list_command(command, exit_code);
+  add_weights_prune_command(command, exit_code);
+  add_weights_symmetrize_command(command, exit_code);
   add_weights_extract_command(command, exit_code);
   add_weights_densify_command(command, exit_code);
 }
