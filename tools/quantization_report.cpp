@@ -129,10 +129,10 @@ void print_comparison(const PostTrainingReport& report) {
   for (const OutputComparison& output : comparison.outputs) {
     fmt::print("output       '{}': {} from the float network's{}\n",
                shorten(name_of(report, output.tensor), 48), decibels(output.tensor.error.sqnr()),
-               output.classes
-                   ? fmt::format(", the same class on {:.1f} % of {}", 100 * output.classes->top1(),
-                                 plural(comparison.samples, "sample"))
-                   : "");
+               output.class_count > 0 ? fmt::format(", the same class on {:.1f} % of {}",
+                                                    100 * output.agreement.top1(),
+                                                    plural(comparison.samples, "sample"))
+                                      : "");
   }
 }
 
@@ -183,7 +183,7 @@ nlohmann::json outputs_json(const PostTrainingReport& report) {
   for (const OutputComparison& output : report.comparison->outputs) {
     nlohmann::json entry{{"output", name_of(report, output.tensor)},
                          {"sqnr_db", finite_or_null(output.tensor.error.sqnr())}};
-    if (output.classes) entry["top1"] = output.classes->top1();
+    if (output.class_count > 0) entry["top1"] = output.agreement.top1();
     outputs.push_back(std::move(entry));
   }
   return outputs;
