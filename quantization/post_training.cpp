@@ -8,6 +8,8 @@
 #include "graph/tflite_reader.h"
 #include "quantization/calibration.h"
 #include "quantization/compared_network.h"
+#include "quantization/finite_constants.h"
+#include "quantization/model_editing.h"
 
 namespace lockstep::quantization {
 namespace {
@@ -47,7 +49,21 @@ class PostTraining {
     return [this, step](size_t done, size_t count) { options_.progress(step, done, count); };
   }
 
+  // Said of the constant, before every activation behind it is no number either.
+  Status check_constants() const {
+    for (const auto& tensor : model_.tree.subgraphs.front()->tensors) {
+      if (tensor->type != schema::TensorType::FLOAT32 || !is_constant(model_.tree, *tensor)) {
+        continue;
+      }
+      if (const auto values = finite_values(model_.tree, *tensor); !values) {
+        return tl::unexpected(values.error());
+      }
+    }
+    return {};
+  }
+
   Status quantize_activations(const Ranges& trained_ranges) {
+    if (Status finite = check_constants(); !finite) return finite;
     auto file = graph::write_editable_model(model_);
     if (!file) return tl::unexpected(file.error());
     float_file_ = std::move(*file);

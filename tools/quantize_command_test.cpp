@@ -194,7 +194,7 @@ TEST_F(QuantizeCommand, RefusesDataThatAreNoNumbers) {
   std::vector<float> samples(2 * kPixels, 0.5f);
   samples.back() = std::numeric_limits<float>::infinity();
   write_samples("samples.npy", samples);
-  expect_failure(quantize("--data " + path("samples.npy")), "'image'");
+  expect_failure(quantize("--data " + path("samples.npy")), "[1]': element 191 is infinite");
 }
 
 TEST_F(QuantizeCommand, RefusesAnOperatorThatIsNotThere) {
