@@ -29,7 +29,7 @@ struct BiasCorrectionOptions {
   int32_t threads = 1;  // of TFLite
   size_t memory_limit =
       size_t{1} << 30;  // bytes of activations; fewer samples where they do not fit
-  std::function<void(size_t done, size_t count)> progress;  // called after every layer
+  std::function<void(size_t done, size_t count)> progress = {};  // called after every layer
 };
 
 struct BiasCorrectionReport {

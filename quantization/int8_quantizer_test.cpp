@@ -198,8 +198,8 @@ TEST_F(Int8QuantizerTest, FloatReaderOfAFloatBorderReadsItDirectly) {
             "-> y, z\n");
 }
 
-TEST_F(Int8QuantizerTest, OperatorsAreKeptFloatByNameNumberAndTensor) {
-  for (const std::string selector : {"FULLY_CONNECTED", "0", "y"}) {
+TEST_F(Int8QuantizerTest, OperatorsAreKeptFloatByNameAndByTensor) {
+  for (const std::string selector : {"FULLY_CONNECTED", "y"}) {
     builder_ = FloatNetworkBuilder();
     const int32_t x = input("x");
     const int32_t y = fully_connected("y", x);

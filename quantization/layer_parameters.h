@@ -10,10 +10,10 @@ namespace lockstep::quantization {
 
 struct FloatLayer {
   std::span<const float> weights;
-  std::span<const int32_t> shape;  // of the weights
-  size_t channel_axis = 0;         // the dimension that counts output channels
-  std::span<const float> bias;     // one for each output channel; empty: none
-  bool per_channel = true;         // a weight scale for each output channel, or one for all
+  std::span<const int32_t> shape;    // of the weights
+  size_t channel_axis = 0;           // the dimension that counts output channels
+  std::span<const float> bias = {};  // one for each output channel; empty: none
+  bool per_channel = true;           // a weight scale for each output channel, or one for all
 };
 
 struct LayerParameters {

@@ -223,10 +223,10 @@ Result<std::set<int32_t>> find_kept_outputs(const schema::ModelT& model,
   std::set<int32_t> kept;
   for (const std::string& selector : selectors) {
     bool is_used = false;
-    for (size_t i = 0; i < subgraph.operators.size(); ++i) {
-      const schema::OperatorT& op = *subgraph.operators[i];
+    for (const auto& entry : subgraph.operators) {
+      const schema::OperatorT& op = *entry;
       const bool is_selected =
-          selector == operator_name(model, op) || selector == fmt::format("{}", i) ||
+          selector == operator_name(model, op) ||
           std::any_of(op.outputs.begin(), op.outputs.end(), [&](int32_t output) {
             return output >= 0 && subgraph.tensors[static_cast<size_t>(output)]->name == selector;
           });
@@ -236,7 +236,7 @@ Result<std::set<int32_t>> find_kept_outputs(const schema::ModelT& model,
     }
     if (!is_used) {
       return make_error(ErrorCode::kInvalidArgument,
-                        "no operator is called '{0}', has that number or makes a tensor '{0}'",
+                        "no operator is called '{0}' or makes a tensor of that name",
                         printable(selector));
     }
   }

@@ -24,9 +24,9 @@ struct OperatorTreatment {
   std::string reason;  // kFloat: why, for a person
 };
 
-// Operators that shall stay float, told by an operator's name ("SOFTMAX", or a custom operator's
-// own), its number in the file, or the name of a tensor that it makes. The result holds a tensor of
-// each, since the number of an operator may change. kInvalidArgument names what selects nothing.
+// Operators that shall stay float, told by their name ("SOFTMAX", or a custom operator's own) or
+// by that of a tensor that they make. The result holds all tensors of each, which keep their
+// numbers when operators are fused. kInvalidArgument names what selects nothing.
 Result<std::set<int32_t>> find_kept_outputs(const schema::ModelT& model,
                                             std::span<const std::string> selectors);
 

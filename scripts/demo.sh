@@ -59,7 +59,7 @@ export_vulkan_drivers_for_demo
 lockstep="$build_root/bin/lockstep"
 [[ -x "$lockstep" ]] || die "$lockstep is not there: run without --no-setup."
 
-# A network of the user's phone: float16 weights in, int8 out, then both on the same photos.
+# Float16 weights in, int8 out, then both networks on the same photos.
 if "$faces"; then
   [[ -n "${LOCKSTEP_FACES_DIR:-}" ]] || die "the face detectors are not there: run without --no-setup."
   output=${output:-"$build_root/demo/faces.png"}
@@ -70,7 +70,7 @@ if "$faces"; then
   for photo in "$LOCKSTEP_FACES_DIR"/photos/*.jpg; do images+=(--image "$photo"); done
   step "Quantizing the face detector"
   "$lockstep" quantize "$float_network" -o "$int8_network" --data "$LOCKSTEP_FACES_DIR/photos" \
-    --resize fit --mean 127.5 --std 127.5
+    --resize fit --method mse
   step "Looking for faces with both"
   exec "$lockstep" faces "$float_network" "$int8_network" "${images[@]}" --output "$output" "${demo_arguments[@]}"
 fi

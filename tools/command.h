@@ -29,6 +29,7 @@ void add_conform_command(CLI::App& app, int& exit_code);
 void add_bench_command(CLI::App& app, int& exit_code);
 void add_profile_command(CLI::App& app, int& exit_code);
 void add_weights_command(CLI::App& app, int& exit_code);
+void add_quantize_command(CLI::App& app, int& exit_code);
 
 // Takes a command's result to an exit code; an error is printed as "lockstep COMMAND: message".
 int finish(const std::string& command, const Result<int>& result);

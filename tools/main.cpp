@@ -48,6 +48,7 @@ int main(int argc, char** argv) {
     lockstep::tools::add_bench_command(app, exit_code);
     lockstep::tools::add_profile_command(app, exit_code);
     lockstep::tools::add_weights_command(app, exit_code);
+    lockstep::tools::add_quantize_command(app, exit_code);
     try {
       app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
