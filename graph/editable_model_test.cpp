@@ -46,7 +46,7 @@ std::vector<std::filesystem::path> real_networks() {
   std::vector<std::filesystem::path> networks;
   const char* const ssd = std::getenv("LOCKSTEP_SSD_MODEL");
   if (ssd != nullptr) networks.emplace_back(ssd);
-  const char* const folders[] = {LOCKSTEP_MODELS_DIR, std::getenv("LOCKSTEP_FACE_MODELS_DIR")};
+  const char* const folders[] = {LOCKSTEP_MODELS_DIR, std::getenv("LOCKSTEP_FACES_DIR")};
   for (const char* folder : folders) {
     if (folder == nullptr || !std::filesystem::is_directory(folder)) continue;
     for (const auto& entry : std::filesystem::directory_iterator(folder)) {

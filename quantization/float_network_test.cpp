@@ -297,11 +297,11 @@ BeforeAndAfter make_plain(const std::filesystem::path& path) {
 bool has_tflite() { return TfliteOracle::from_environment().value() != nullptr; }
 
 TEST(FloatNetwork, BlazeFaceComputesTheSameBits) {
-  const char* folder = std::getenv("LOCKSTEP_FACE_MODELS_DIR");
+  const char* folder = std::getenv("LOCKSTEP_FACES_DIR");
   if (folder == nullptr || !has_tflite()) GTEST_SKIP() << "no networks or no engine";
-  const std::pair<const char*, size_t> networks[] = {{"face_detection_short_range", 0},
-                                                     {"face_detection_full_range", 0},
-                                                     {"face_detection_full_range_sparse", 46}};
+  const std::pair<const char*, size_t> networks[] = {{"short_range_float16", 0},
+                                                     {"full_range_float16", 0},
+                                                     {"full_range_sparse_float16", 46}};
   for (const auto& [name, sparse_constants] : networks) {
     SCOPED_TRACE(name);
     const auto files = make_plain(std::filesystem::path(folder) / fmt::format("{}.tflite", name));

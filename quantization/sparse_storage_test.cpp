@@ -246,9 +246,9 @@ TEST(SparseStorage, DensifyNamesTheTensorThatIsDamaged) {
 }
 
 TEST(SparseStorage, BlazeFaceComputesTheSameBitsWithoutIt) {
-  const char* folder = std::getenv("LOCKSTEP_FACE_MODELS_DIR");
+  const char* folder = std::getenv("LOCKSTEP_FACES_DIR");
   if (folder == nullptr || !has_tflite()) GTEST_SKIP() << "no networks or no engine";
-  const auto path = std::filesystem::path(folder) / "face_detection_full_range_sparse.tflite";
+  const auto path = std::filesystem::path(folder) / "full_range_sparse_float16.tflite";
   auto model = graph::read_editable_model_file(path);
   ASSERT_TRUE(model) << model.error().message;
   const size_t operators = model->tree.subgraphs[0]->operators.size();
