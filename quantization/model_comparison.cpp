@@ -232,6 +232,11 @@ Result<ModelComparison> compare_models(ComparedNetwork& expected, ComparedNetwor
   for (size_t i = 0; i < samples.count; ++i) {
     const auto sample = samples.read(i);
     if (!sample) return tl::unexpected(sample.error());
+    if (sample->size() != first.graph().inputs.size()) {
+      return make_error(ErrorCode::kInvalidArgument, "sample '{}' has {} inputs, '{}' takes {}",
+                        samples.name(i), sample->size(), first.graph().name,
+                        first.graph().inputs.size());
+    }
     const auto other = convert_sample(*sample, first.graph(), second.graph(),
                                       comparison.matching.inputs, options.samples_for);
     if (!other) return tl::unexpected(other.error());
