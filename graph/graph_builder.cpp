@@ -193,6 +193,22 @@ int32_t GraphBuilder::expand_dims(int32_t input, int32_t axis) {
       {input, operand}, tensor_at(input).type, tensor_at(input).quantization);
 }
 
+int32_t GraphBuilder::resize(int32_t input, int32_t height, int32_t width,
+                             ResizeAttributes attributes) {
+  const int32_t operand = int32_operand("size", {2}, {height, width});
+  return apply(attributes, {input, operand}, tensor_at(input).type, tensor_at(input).quantization);
+}
+
+int32_t GraphBuilder::depth_to_space(int32_t input, int32_t block_size) {
+  return apply(PixelBlockAttributes{PixelBlockKind::kDepthToSpace, block_size}, {input},
+               tensor_at(input).type, tensor_at(input).quantization);
+}
+
+int32_t GraphBuilder::space_to_depth(int32_t input, int32_t block_size) {
+  return apply(PixelBlockAttributes{PixelBlockKind::kSpaceToDepth, block_size}, {input},
+               tensor_at(input).type, tensor_at(input).quantization);
+}
+
 int32_t GraphBuilder::softmax(int32_t input, Quantization output, float beta) {
   return apply(SoftmaxAttributes{beta}, {input}, tensor_at(input).type, std::move(output));
 }
