@@ -61,6 +61,11 @@ int32_t newest_understood_version(int32_t builtin_code) {
   }
 }
 
+int32_t first_version_of(const OperatorAttributes& attributes) {
+  const auto* resize = std::get_if<ResizeAttributes>(&attributes);
+  return resize != nullptr && resize->half_pixel_centers ? 3 : 1;
+}
+
 namespace {
 
 struct CodeOf {

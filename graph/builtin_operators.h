@@ -48,6 +48,11 @@ std::string builtin_operator_name(int32_t builtin_code);
 // understood one. Versions only ever added types and options, so all from 1 up to it are known.
 int32_t newest_understood_version(int32_t builtin_code);
 
+// The first version of the builtin operator that can mean the attributes. Most could from the
+// start; half_pixel_centers came with version 3, and older engines' parameters have no place for
+// it.
+int32_t first_version_of(const OperatorAttributes& attributes);
+
 // The builtin operator that the attributes describe. Padding with an explicit value is PADV2, which
 // shows in the number of inputs. -1 for opaque attributes, whose code only the file knows.
 int32_t builtin_code_of(const OperatorAttributes& attributes, size_t input_count);

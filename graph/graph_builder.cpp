@@ -78,6 +78,7 @@ int32_t GraphBuilder::apply(OperatorAttributes attributes, std::vector<int32_t> 
   Operator op;
   op.builtin_code = builtin_code_of(attributes, inputs.size());
   op.name = builtin_operator_name(op.builtin_code);
+  op.version = first_version_of(attributes);
   op.attributes = std::move(attributes);
   op.inputs = std::move(inputs);
   Result<Shape> shape = infer_output_shape(graph_, op);
