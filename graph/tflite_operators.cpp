@@ -371,9 +371,11 @@ class OptionsWriter {
     return written(schema::CreateReshapeOptionsDirect(builder_, &attributes.new_shape));
   }
   WrittenOptions operator()(const ResizeAttributes& attributes) const {
+    constexpr int32_t kSizeIsAnOperand = 0;
     return attributes.kind == ResizeKind::kBilinear
-               ? written(schema::CreateResizeBilinearOptions(builder_, attributes.align_corners,
-                                                             attributes.half_pixel_centers))
+               ? written(schema::CreateResizeBilinearOptions(
+                     builder_, kSizeIsAnOperand, kSizeIsAnOperand, attributes.align_corners,
+                     attributes.half_pixel_centers))
                : written(schema::CreateResizeNearestNeighborOptions(
                      builder_, attributes.align_corners, attributes.half_pixel_centers));
   }

@@ -3,6 +3,7 @@
 #include <fstream>
 #include <utility>
 
+#include "graph/copy_budget.h"
 #include "graph/tflite_file.h"
 #include "graph/tflite_operators.h"
 #include "graph/tflite_tensors.h"
@@ -10,26 +11,6 @@
 
 namespace lockstep::graph {
 namespace {
-
-// Names, shapes and the like are copied out of the file, and a small file may point to one long
-// list from many places. Real files share little; this bounds the memory that a hostile one can ask
-// for.
-class CopyBudget {
- public:
-  explicit CopyBudget(size_t file_size) : left_(kCopiesOfTheFile * file_size + kAlwaysAllowed) {}
-
-  // Whether `bytes` more may be copied.
-  bool spend(size_t bytes) {
-    if (bytes > left_) return false;
-    left_ -= bytes;
-    return true;
-  }
-
- private:
-  static constexpr size_t kCopiesOfTheFile = 4;
-  static constexpr size_t kAlwaysAllowed = size_t{1} << 20;
-  size_t left_;
-};
 
 size_t copied_bytes(const schema::Tensor& tensor) {
   size_t bytes =
@@ -131,7 +112,7 @@ Result<std::vector<std::byte>> read_file_bytes(const std::filesystem::path& path
   return bytes;
 }
 
-Result<Graph> read_tflite_file(const std::filesystem::path& path) {
+Result<std::vector<std::byte>> read_tflite_file_bytes(const std::filesystem::path& path) {
   // Before the bytes are asked for: a sparse file of any size takes no room on the disk.
   std::error_code error;
   const uintmax_t size = std::filesystem::file_size(path, error);
@@ -140,7 +121,11 @@ Result<Graph> read_tflite_file(const std::filesystem::path& path) {
       return tl::unexpected(status.error());
     }
   }
-  auto bytes = read_file_bytes(path);
+  return read_file_bytes(path);
+}
+
+Result<Graph> read_tflite_file(const std::filesystem::path& path) {
+  auto bytes = read_tflite_file_bytes(path);
   if (!bytes) return tl::unexpected(bytes.error());
   const auto owner = std::make_shared<const std::vector<std::byte>>(std::move(*bytes));
   return read_tflite(*owner, path.string(), owner);

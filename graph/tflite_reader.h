@@ -23,4 +23,7 @@ Result<Graph> read_tflite_file(const std::filesystem::path& path);
 
 Result<std::vector<std::byte>> read_file_bytes(const std::filesystem::path& path);
 
+// kUnsupported for files that are larger than a .tflite file can be.
+Result<std::vector<std::byte>> read_tflite_file_bytes(const std::filesystem::path& path);
+
 }  // namespace lockstep::graph

@@ -5,6 +5,8 @@
 #include <optional>
 #include <utility>
 
+#include "graph/validation.h"
+
 namespace lockstep::graph {
 namespace {
 
@@ -37,19 +39,12 @@ int32_t repaired_axis(int32_t axis, const Shape& shape, size_t scale_count) {
   return static_cast<int32_t>(first - shape.begin());
 }
 
-// The affine parameters, or none; the error is the reason alone.
-tl::expected<Quantization, std::string> read_quantization(
-    const schema::QuantizationParameters* parameters, const Tensor& tensor) {
+// The affine parameters of a tensor of known type and shape; the error is the reason alone.
+tl::expected<Quantization, std::string> affine_parameters(std::vector<float> scales,
+                                                          const std::vector<int64_t>& zero_points,
+                                                          int32_t axis, const Tensor& tensor) {
   Quantization quantization;
-  // Scales of other types mean nothing to any operator, and other schemes mean nothing to us.
-  if (parameters == nullptr || size_or_zero(parameters->scale()) == 0 ||
-      !may_be_quantized(tensor.type) ||
-      parameters->details_type() != schema::QuantizationDetails::NONE) {
-    return quantization;
-  }
-  quantization.scales = copy_vector(parameters->scale());
-  const size_t count = quantization.scales.size();
-  const std::vector<int64_t> zero_points = copy_vector(parameters->zero_point());
+  const size_t count = scales.size();
   if (zero_points.size() != count && zero_points.size() != 1) {
     return tl::unexpected(fmt::format("{} scales but {} zero points", count, zero_points.size()));
   }
@@ -61,8 +56,34 @@ tl::expected<Quantization, std::string> read_quantization(
     quantization.zero_points.push_back(static_cast<int32_t>(zero_point));
   }
   quantization.zero_points.resize(count, quantization.zero_points.front());
-  quantization.axis = repaired_axis(parameters->quantized_dimension(), tensor.shape, count);
+  quantization.axis = repaired_axis(axis, tensor.shape, count);
+  quantization.scales = std::move(scales);
   return quantization;
+}
+
+// Scales of other types mean nothing to any operator, and other schemes mean nothing to us.
+bool is_affine(size_t scale_count, schema::QuantizationDetails details, DataType type) {
+  return scale_count > 0 && may_be_quantized(type) && details == schema::QuantizationDetails::NONE;
+}
+
+tl::expected<Quantization, std::string> read_quantization(
+    const schema::QuantizationParameters* parameters, const Tensor& tensor) {
+  if (parameters == nullptr ||
+      !is_affine(size_or_zero(parameters->scale()), parameters->details_type(), tensor.type)) {
+    return Quantization{};
+  }
+  return affine_parameters(copy_vector(parameters->scale()), copy_vector(parameters->zero_point()),
+                           parameters->quantized_dimension(), tensor);
+}
+
+tl::expected<Quantization, std::string> read_quantization(
+    const schema::QuantizationParametersT* parameters, const Tensor& tensor) {
+  if (parameters == nullptr ||
+      !is_affine(parameters->scale.size(), parameters->details.type, tensor.type)) {
+    return Quantization{};
+  }
+  return affine_parameters(parameters->scale, parameters->zero_point,
+                           parameters->quantized_dimension, tensor);
 }
 
 // The contents of a constant: a part of the file, empty for an activation.
@@ -125,6 +146,23 @@ Result<Tensor> read_tensor(const schema::Model& model, size_t index, std::string
   if (!data) return fail(data.error().code, data.error().message);
   tensor.data = *data;
   return tensor;
+}
+
+Result<Tensor> read_tensor(const schema::ModelT& model, const schema::TensorT& source) {
+  Tensor tensor;
+  tensor.name = source.name;
+  tensor.type = data_type_from_file(source.type);
+  tensor.shape = source.shape;
+  tensor.shape_signature = source.shape_signature;
+  tensor.is_sparse = source.sparsity != nullptr;
+  tensor.is_variable = source.is_variable;
+  tensor.data = std::as_bytes(std::span(model.buffers[source.buffer]->data));
+
+  auto quantization = read_quantization(source.quantization.get(), tensor);
+  if (quantization) tensor.quantization = std::move(*quantization);
+  const auto mistake = quantization ? tensor_mistake(tensor) : quantization.error();
+  if (!mistake) return tensor;
+  return make_error(ErrorCode::kInvalidModel, "tensor '{}': {}", printable(tensor.name), *mistake);
 }
 
 }  // namespace lockstep::graph

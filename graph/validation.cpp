@@ -58,32 +58,7 @@ std::optional<std::string> quantization_mistake(const Tensor& tensor) {
 }
 
 Status validate_tensor(const Graph& graph, size_t index) {
-  const Tensor& tensor = graph.tensors[index];
-  const std::optional<int64_t> count = element_count(tensor.shape);
-  if (!count) {
-    return invalid(graph, "{}: the shape is negative or too large", describe_tensor(graph, index));
-  }
-  if (tensor.shape.size() > kMaximumRank) {
-    return invalid(graph, "{}: {} dimensions, at most {} are read", describe_tensor(graph, index),
-                   tensor.shape.size(), kMaximumRank);
-  }
-  if (!tensor.shape_signature.empty()) {
-    bool fits = tensor.shape_signature.size() == tensor.shape.size();
-    for (size_t i = 0; fits && i < tensor.shape.size(); ++i) {
-      fits = tensor.shape_signature[i] >= -1;
-    }
-    if (!fits) {
-      return invalid(graph, "{}: the shape signature does not fit the shape",
-                     describe_tensor(graph, index));
-    }
-  }
-  const size_t size = data_type_size(tensor.type);
-  if (tensor.is_constant() && !tensor.is_sparse && size != 0 &&
-      tensor.data.size() != static_cast<size_t>(*count) * size) {
-    return invalid(graph, "{}: {} bytes of data, the shape needs {}", describe_tensor(graph, index),
-                   tensor.data.size(), static_cast<size_t>(*count) * size);
-  }
-  if (const auto mistake = quantization_mistake(tensor)) {
+  if (const auto mistake = tensor_mistake(graph.tensors[index])) {
     return invalid(graph, "{}: {}", describe_tensor(graph, index), *mistake);
   }
   return {};
@@ -215,6 +190,27 @@ bool is_known_only_at_run_time(const Graph& graph, const std::vector<int32_t>& t
 }
 
 }  // namespace
+
+std::optional<std::string> tensor_mistake(const Tensor& tensor) {
+  const std::optional<int64_t> count = element_count(tensor.shape);
+  if (!count) return "the shape is negative or too large";
+  if (tensor.shape.size() > kMaximumRank) {
+    return fmt::format("{} dimensions, at most {} are read", tensor.shape.size(), kMaximumRank);
+  }
+  if (!tensor.shape_signature.empty()) {
+    const bool fits =
+        tensor.shape_signature.size() == tensor.shape.size() &&
+        std::ranges::all_of(tensor.shape_signature, [](int32_t extent) { return extent >= -1; });
+    if (!fits) return "the shape signature does not fit the shape";
+  }
+  const size_t size = data_type_size(tensor.type);
+  if (tensor.is_constant() && !tensor.is_sparse && size != 0 &&
+      tensor.data.size() != static_cast<size_t>(*count) * size) {
+    return fmt::format("{} bytes of data, the shape needs {}", tensor.data.size(),
+                       static_cast<size_t>(*count) * size);
+  }
+  return quantization_mistake(tensor);
+}
 
 Status validate_structure(const Graph& graph) {
   for (size_t i = 0; i < graph.tensors.size(); ++i) {

@@ -2,10 +2,16 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
+#include <string>
 
 #include "graph/graph.h"
 
 namespace lockstep::graph {
+
+// What cannot be true of a tensor whatever the rest of the network is: its extents, its data's size
+// against them, its quantization. nullopt where there is nothing.
+std::optional<std::string> tensor_mistake(const Tensor& tensor);
 
 // What the structure says without looking at what operators mean: indices, one producer a tensor,
 // execution order, data sizes against shapes, quantization. kInvalidModel.

@@ -42,6 +42,12 @@ struct FontQuad {
 };
 static_assert(sizeof(FontQuad) == 64);
 
+size_t first_byte(const Image& image, const ImagePart& part) {
+  return (static_cast<size_t>(part.y) * static_cast<size_t>(image.width) +
+          static_cast<size_t>(part.x)) *
+         kRgb;
+}
+
 std::byte input_element(uint8_t pixel, graph::DataType type) {
   return type == graph::DataType::kInt8 ? static_cast<std::byte>(pixel ^ 0x80U)
                                         : static_cast<std::byte>(pixel);
@@ -49,7 +55,7 @@ std::byte input_element(uint8_t pixel, graph::DataType type) {
 
 }  // namespace
 
-Result<Image> read_image(const std::filesystem::path& path) {
+Status check_image(const std::filesystem::path& path) {
   int width = 0;
   int height = 0;
   int channels = 0;
@@ -61,6 +67,14 @@ Result<Image> read_image(const std::filesystem::path& path) {
     return make_error(ErrorCode::kUnsupported, "the image '{}' is too large: {} x {} pixels",
                       path.string(), width, height);
   }
+  return {};
+}
+
+Result<Image> read_image(const std::filesystem::path& path) {
+  if (Status status = check_image(path); !status) return tl::unexpected(status.error());
+  int width = 0;
+  int height = 0;
+  int channels = 0;
   const std::unique_ptr<stbi_uc, decltype(&stbi_image_free)> pixels(
       stbi_load(path.c_str(), &width, &height, &channels, kRgb), &stbi_image_free);
   if (!pixels) {
@@ -92,13 +106,62 @@ Status write_png(const Image& image, const std::filesystem::path& path) {
   return {};
 }
 
-Image resize_image(const Image& image, int32_t width, int32_t height) {
+ImagePart centred_part(const ImagePart& whole, int32_t width, int32_t height) {
+  const auto scaled = [](int32_t length, int32_t numerator, int32_t denominator) {
+    const int64_t rounded = (int64_t{length} * numerator + denominator / 2) / denominator;
+    return static_cast<int32_t>(std::max<int64_t>(rounded, 1));
+  };
+  ImagePart part = whole;
+  if (int64_t{whole.width} * height > int64_t{whole.height} * width) {
+    part.width = scaled(whole.height, width, height);
+  } else {
+    part.height = scaled(whole.width, height, width);
+  }
+  part.width = std::min(part.width, whole.width);
+  part.height = std::min(part.height, whole.height);
+  part.x = (whole.width - part.width) / 2;
+  part.y = (whole.height - part.height) / 2;
+  return part;
+}
+
+Image resize_image(const Image& image, int32_t width, int32_t height, ResizeMode mode) {
   if (image.width == width && image.height == height) return image;
+  ImagePart source{.x = 0, .y = 0, .width = image.width, .height = image.height};
+  ImagePart target{.x = 0, .y = 0, .width = width, .height = height};
+  if (mode == ResizeMode::kCrop) source = centred_part(source, width, height);
+  if (mode == ResizeMode::kFit) target = centred_part(target, image.width, image.height);
   Image result{.width = width, .height = height, .pixels = {}};
   result.pixels.resize(static_cast<size_t>(width) * static_cast<size_t>(height) * kRgb);
-  stbir_resize_uint8(image.pixels.data(), image.width, image.height, 0, result.pixels.data(), width,
-                     height, 0, kRgb);
+  stbir_resize_uint8(image.pixels.data() + first_byte(image, source), source.width, source.height,
+                     image.width * kRgb, result.pixels.data() + first_byte(result, target),
+                     target.width, target.height, width * kRgb, kRgb);
   return result;
+}
+
+void paste_image(Image& image, const Image& part, int32_t left, int32_t top) {
+  const int32_t first_column = std::max(left, 0);
+  const int32_t columns = std::min(left + part.width, image.width) - first_column;
+  if (columns <= 0) return;
+  const auto pixel = [](const Image& of, int32_t y, int32_t x) {
+    return static_cast<std::ptrdiff_t>(y) * of.width * kRgb + static_cast<std::ptrdiff_t>(x) * kRgb;
+  };
+  for (int32_t y = std::max(top, 0); y < std::min(top + part.height, image.height); ++y) {
+    std::copy_n(part.pixels.begin() + pixel(part, y - top, first_column - left), columns * kRgb,
+                image.pixels.begin() + pixel(image, y, first_column));
+  }
+}
+
+std::vector<uint8_t> channel_values(const Image& image, int32_t channels) {
+  if (channels == kRgb) return image.pixels;
+  std::vector<uint8_t> values;
+  values.reserve(image.pixels.size() / kRgb);
+  for (size_t i = 0; i + 2 < image.pixels.size(); i += kRgb) {
+    // ITU-R BT.601 luma in 1/1000.
+    values.push_back(static_cast<uint8_t>(
+        (299 * image.pixels[i] + 587 * image.pixels[i + 1] + 114 * image.pixels[i + 2] + 500) /
+        1000));
+  }
+  return values;
 }
 
 Result<std::vector<std::byte>> image_to_input(const Image& image, const std::string& input_name,
@@ -116,19 +179,8 @@ Result<std::vector<std::byte>> image_to_input(const Image& image, const std::str
     return make_error(ErrorCode::kUnsupported, "input '{}' of type {} does not take an image",
                       input_name, graph::data_type_name(type));
   }
-  const Image resized = resize_image(image, shape[2], shape[1]);
-  std::vector<uint8_t> values;
-  if (shape[3] == kRgb) {
-    values = resized.pixels;
-  } else {
-    values.reserve(resized.pixels.size() / kRgb);
-    for (size_t i = 0; i + 2 < resized.pixels.size(); i += kRgb) {
-      // ITU-R BT.601 luma in 1/1000.
-      values.push_back(static_cast<uint8_t>((299 * resized.pixels[i] + 587 * resized.pixels[i + 1] +
-                                             114 * resized.pixels[i + 2] + 500) /
-                                            1000));
-    }
-  }
+  const std::vector<uint8_t> values =
+      channel_values(resize_image(image, shape[2], shape[1]), shape[3]);
   std::vector<std::byte> bytes;
   if (is_8_bit) {
     bytes.reserve(values.size());

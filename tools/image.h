@@ -25,8 +25,34 @@ using Color = std::array<uint8_t, 3>;
 
 // JPEG, PNG, BMP, ... whatever stb_image reads; grey and alpha become RGB.
 Result<Image> read_image(const std::filesystem::path& path);
+// Whether its header says that it can be read.
+Status check_image(const std::filesystem::path& path);
 Status write_png(const Image& image, const std::filesystem::path& path);
-Image resize_image(const Image& image, int32_t width, int32_t height);
+
+// A rectangle of an image's pixels.
+struct ImagePart {
+  int32_t x;
+  int32_t y;
+  int32_t width;
+  int32_t height;
+};
+// The largest part of `whole`, around its centre, with the ratio of `width` to `height`; at least a
+// pixel.
+ImagePart centred_part(const ImagePart& whole, int32_t width, int32_t height);
+
+// How an image of one aspect ratio becomes one of another.
+enum class ResizeMode : unsigned char {
+  kStretch,  // every pixel is kept, the picture is distorted
+  kCrop,     // the largest part of the new ratio around the centre
+  kFit,      // the whole picture as the centred_part() of the result, black beside it
+};
+Image resize_image(const Image& image, int32_t width, int32_t height,
+                   ResizeMode mode = ResizeMode::kStretch);
+
+// The pixels in rows, 3 (RGB) or 1 (luma) channels each. Precondition: `channels` is one of those.
+std::vector<uint8_t> channel_values(const Image& image, int32_t channels);
+// Copies `part` onto `image` with its upper left corner at (left, top), clipped to the image.
+void paste_image(Image& image, const Image& part, int32_t left, int32_t top);
 
 // The bytes of a network input of shape [1, height, width, channels] (channels 1 or 3) made from an
 // image: resized, then uint8 as it is, int8 minus 128, float32 as pixel / 127.5 - 1.

@@ -73,6 +73,52 @@ TEST(Image, GreyInputsTakeTheLuma) {
   EXPECT_EQ((*input)[0], std::byte{76});
 }
 
+// Three thirds, red, green and blue, side by side: 60 x 20.
+Image tricolour() {
+  Image image{.width = 60, .height = 20, .pixels = {}};
+  for (int32_t i = 0; i < 60 * 20; ++i) {
+    for (int32_t channel = 0; channel < 3; ++channel) {
+      image.pixels.push_back(i % 60 / 20 == channel ? 255 : 0);
+    }
+  }
+  return image;
+}
+
+Color pixel_at(const Image& image, int32_t x, int32_t y) {
+  const auto first = static_cast<size_t>((y * image.width + x) * 3);
+  return {image.pixels[first], image.pixels[first + 1], image.pixels[first + 2]};
+}
+
+TEST(Image, StretchingKeepsEverything) {
+  const Image square = resize_image(tricolour(), 12, 12);
+  EXPECT_EQ(pixel_at(square, 1, 6), (Color{255, 0, 0}));
+  EXPECT_EQ(pixel_at(square, 6, 6), (Color{0, 255, 0}));
+  EXPECT_EQ(pixel_at(square, 10, 6), (Color{0, 0, 255}));
+}
+
+TEST(Image, CroppingKeepsTheCentre) {
+  const Image square = resize_image(tricolour(), 10, 10, ResizeMode::kCrop);
+  for (const int32_t x : {1, 5, 8}) EXPECT_EQ(pixel_at(square, x, 5), (Color{0, 255, 0})) << x;
+  const Image tall = resize_image(square, 2, 10, ResizeMode::kCrop);
+  EXPECT_EQ(tall.pixels.size(), 2u * 10 * 3);
+}
+
+TEST(Image, FittingKeepsTheWholeBetweenBlackBars) {
+  const Image square = resize_image(tricolour(), 12, 12, ResizeMode::kFit);
+  EXPECT_EQ(pixel_at(square, 6, 1), (Color{0, 0, 0}));
+  EXPECT_EQ(pixel_at(square, 6, 10), (Color{0, 0, 0}));
+  EXPECT_EQ(pixel_at(square, 1, 6), (Color{255, 0, 0}));
+  EXPECT_EQ(pixel_at(square, 10, 6), (Color{0, 0, 255}));
+}
+
+TEST(Image, ExtremeRatiosKeepAPixel) {
+  for (const ResizeMode mode : {ResizeMode::kStretch, ResizeMode::kCrop, ResizeMode::kFit}) {
+    const Image line = resize_image(checkered(500, 1), 3, 400, mode);
+    EXPECT_EQ(line.pixels.size(), 3u * 400 * 3);
+    EXPECT_EQ(resize_image(checkered(1, 500), 400, 3, mode).pixels.size(), 3u * 400 * 3);
+  }
+}
+
 TEST(Image, InputsThatAreNoImagesAreRefused) {
   const Image image = checkered(2, 2);
   EXPECT_FALSE(image_to_input(image, "x", graph::DataType::kUint8, std::vector<int32_t>{1, 640}));
@@ -96,6 +142,20 @@ TEST(Image, LabelsAreLegible) {
   for (size_t i = 0; i < image.pixels.size(); i += 3) white += image.pixels[i + 1] == 255;
   EXPECT_GT(white, 20) << "the glyphs' pixels";
   EXPECT_LT(white, 200);
+}
+
+TEST(Image, PastingIsClippedToTheImage) {
+  const auto grey = [](int32_t width, int32_t height, uint8_t value) {
+    const auto bytes = static_cast<size_t>(width * height * 3);
+    return Image{.width = width, .height = height, .pixels = std::vector<uint8_t>(bytes, value)};
+  };
+  Image image = grey(3, 2, 0);
+  paste_image(image, grey(2, 2, 9), 2, -1);
+  paste_image(image, grey(5, 5, 7), -5, 0);
+  paste_image(image, grey(1, 1, 5), 0, 1);
+  std::vector<uint8_t> reds;
+  for (size_t i = 0; i < image.pixels.size(); i += 3) reds.push_back(image.pixels[i]);
+  EXPECT_EQ(reds, (std::vector<uint8_t>{0, 0, 9, 5, 0, 0}));
 }
 
 }  // namespace

@@ -42,6 +42,7 @@ int main(int argc, char** argv) {
     lockstep::tools::add_run_command(app, exit_code);
     lockstep::tools::add_verify_command(app, exit_code);
     lockstep::tools::add_demo_command(app, exit_code);
+    lockstep::tools::add_faces_command(app, exit_code);
     lockstep::tools::add_conform_command(app, exit_code);
     lockstep::tools::add_bench_command(app, exit_code);
     lockstep::tools::add_profile_command(app, exit_code);

@@ -93,6 +93,12 @@ Result<Labels> Labels::read(const std::filesystem::path& path) {
   return labels;
 }
 
+Labels Labels::of(std::vector<std::string> names) {
+  Labels labels;
+  labels.names_ = std::move(names);
+  return labels;
+}
+
 std::string Labels::name(int32_t id) const {
   const auto index = static_cast<size_t>(id);
   if (id >= 0 && index < names_.size() && !names_[index].empty()) return names_[index];

@@ -28,6 +28,7 @@ Result<OutputValues> output_values(const graph::Tensor& tensor, std::span<const 
 class Labels {
  public:
   static Result<Labels> read(const std::filesystem::path& path);
+  static Labels of(std::vector<std::string> names);  // of the classes 0, 1, 2, ...
   std::string name(int32_t id) const;  // "class 12" when the file has none
   size_t size() const { return names_.size(); }
 

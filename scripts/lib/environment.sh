@@ -12,6 +12,7 @@
 #   LOCKSTEP_SSD_MODEL                 SSD MobileNetV2-300, uint8, .tflite
 #   LOCKSTEP_SSD_LABELS                its labels, "number  name" a line
 #   LOCKSTEP_PHOTO                     a photo of four people, JPEG
+#   LOCKSTEP_FACES_DIR                 folder of BlazeFace networks (float16) and photos/ of people
 #   VK_DRIVER_FILES, VK_ICD_FILENAMES  (same value; the second is what older loaders read) the Vulkan
 #                                      drivers: all of the system, among them lavapipe, and SwiftShader
 #   XDG_CACHE_HOME                     build/cache, only where the user has no writable home
@@ -56,7 +57,8 @@ export_environment() {
   export_if_there LOCKSTEP_MODELS_DIR "$(dirname "$repository")/shared/models"
   export_if_there LOCKSTEP_SSD_MODEL "$third_party/demo/ssd_mobilenet_v2_uint8.tflite"
   export_if_there LOCKSTEP_SSD_LABELS "$third_party/demo/coco_labels.txt"
-  export_if_there LOCKSTEP_PHOTO "$third_party/demo/people.jpg"
+  export_if_there LOCKSTEP_PHOTO "$third_party/faces/photos/sample6.jpg"
+  export_if_there LOCKSTEP_FACES_DIR "$third_party/faces"
   if [[ -z "${XDG_CACHE_HOME:-}" ]] && ! mkdir -p "${HOME:-/nonexistent}/.cache" 2>/dev/null; then
     export XDG_CACHE_HOME="$build_root/cache"
     mkdir -p "$XDG_CACHE_HOME"
