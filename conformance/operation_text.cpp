@@ -96,11 +96,13 @@ std::string interpolation_text(const std::vector<graph::Interpolation>& interpol
 }
 
 std::string interpolation_formula(const graph::LoweredResizeBilinear& resize) {
-  const int32_t bits = 2 * resize.fraction_bits;
-  const std::string sum =
+  const std::string notation =
       "With r and c the two rows and columns of the input that an output's row and column name, "
-      "and w their weights:\n`s = (x[r1][c1] * wc1 + x[r1][c2] * wc2) * wr1 + (x[r2][c1] * wc1 + "
-      "x[r2][c2] * wc2) * wr2` in int32;\n";
+      "and w their weights";
+  const int32_t bits = 2 * resize.fraction_bits;
+  const std::string sum = notation +
+                          ":\n`s = (x[r1][c1] * wc1 + x[r1][c2] * wc2) * wr1 + (x[r2][c1] * wc1 + "
+                          "x[r2][c2] * wc2) * wr2` in int32;\n";
   switch (resize.arithmetic) {
     case graph::InterpolationArithmetic::kFixedPointTiesUp:
       return sum + fmt::format("`output = (s + 2^{}) >> {}`\n\n", bits - 1, bits);
@@ -109,8 +111,8 @@ std::string interpolation_formula(const graph::LoweredResizeBilinear& resize) {
     case graph::InterpolationArithmetic::kFloat32:
       break;
   }
-  return "With r and c the two rows and columns of the input that an output's row and column name, "
-         "and w their weights, every operation rounded to float32, ties to even:\n"
+  return notation +
+         ", every operation rounded to float32, ties to even:\n"
          "`s = (((x[r1][c1] + 128) * (wr1 * wc1) + (x[r1][c2] + 128) * (wr1 * wc2)) + "
          "(x[r2][c1] + 128) * (wr2 * wc1)) + (x[r2][c2] + 128) * (wr2 * wc2)`;\n"
          "`output = truncate(s + 0.5) - 128`\n\n";

@@ -203,12 +203,13 @@ struct LoweredResizeNearestNeighbor {
   std::vector<int32_t> columns;  // one for each column of the output
 };
 
-// Between which two rows (or columns) of the input an output's row lies, and their shares in it.
+// Between which two rows (or columns) of the input a row (or column) of the output lies, and their
+// shares in it.
 struct Interpolation {
   int32_t first = 0;
   int32_t second = 0;
   // kFixedPoint...: not negative, 2^fraction_bits together. kFloat32: the bits of float32 numbers,
-  // which are 1 together; one is negative where first and second are the same.
+  // about 1 together; the second may be negative where both rows are the same.
   int32_t first_weight = 0;
   int32_t second_weight = 0;
 

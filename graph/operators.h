@@ -105,11 +105,10 @@ struct ReshapeAttributes {
 
 enum class ResizeKind : uint8_t { kBilinear, kNearestNeighbor };
 
-// Input pixels that output position i lies at, along either direction of the image:
-//   i * input / output                           by default
-//   i * (input - 1) / (output - 1)               with align_corners: the corners coincide
-//   (i + 0.5) * input / output - 0.5             with half_pixel_centers, bilinear
-//   (i + 0.5) * ...                              with half_pixel_centers, nearest neighbour
+// Where in the input output pixel i lies, along either direction of the image: at i * scale with
+//   scale = input / output, or (input - 1) / (output - 1) with align_corners: corners coincide.
+// With half_pixel_centers its centre is meant: (i + 0.5) * scale is in input pixel number
+// floor((i + 0.5) * scale), and lies between the centres of those around (i + 0.5) * scale - 0.5.
 // Inputs: [0] NHWC, [1] int32 height and width of the output (constant).
 struct ResizeAttributes {
   ResizeKind kind = ResizeKind::kBilinear;

@@ -358,8 +358,7 @@ struct Inference {
     if (!size) return tl::unexpected(size.error());
     if (size->size() != 2 || (*size)[0] < 1 || (*size)[1] < 1) {
       return make_error(ErrorCode::kInvalidModel,
-                        "the new size '{}' is [{}], needs two positive "
-                        "numbers",
+                        "the new size '{}' is [{}], needs two positive numbers",
                         printable(size_tensor.name), fmt::join(*size, ", "));
     }
     return checked({input.shape[0], (*size)[0], (*size)[1], input.shape[3]});

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 #include <string>
 #include <variant>
 
@@ -30,16 +31,21 @@ using numerics::Contract;
 
 // --- Generation --------------------------------------------------------------------------------
 
-// Where pixels lie; nearest neighbours alone can have both options at once.
+// Where pixels lie.
 struct Placement {
   const char* name;
   bool align_corners;
   bool half_pixel_centers;
 };
 
-constexpr Placement kPlacements[] = {
-    {"edges", false, false}, {"corners aligned", true, false}, {"half pixels", false, true}};
+constexpr Placement kEdges = {"edges", false, false};
+constexpr Placement kCorners = {"corners aligned", true, false};
+constexpr Placement kHalfPixels = {"half pixels", false, true};
+// Engines take both options at once of nearest neighbours alone.
 constexpr Placement kBoth = {"corners aligned and half pixels", true, true};
+
+constexpr std::array kBilinearPlacements = {kEdges, kCorners, kHalfPixels};
+constexpr std::array kAllPlacements = {kEdges, kCorners, kHalfPixels, kBoth};
 
 ResizeAttributes attributes_of(ResizeKind kind, const Placement& placement) {
   return {.kind = kind,
@@ -77,26 +83,29 @@ void add_resize(CaseCollector& cases, std::string_view what, DataType type, cons
                    {std::move(contents)});
 }
 
-void add_ratios(CaseCollector& cases, ResizeKind kind, const Placement& placement) {
-  for (const DataType type : k8BitTypes) {
+// Types in turn: an odd number of ratios meets either of them under one placement or another.
+void add_ratios(CaseCollector& cases, ResizeKind kind, std::span<const Placement> placements) {
+  size_t index = 0;
+  for (const Placement& placement : placements) {
     for (const ResizeCase& c : resize_cases()) {
-      add_resize(cases, fmt::format("{} {}", c.name, placement.name), type, c.from, c.height,
-                 c.width, attributes_of(kind, placement), every_byte(element_count_of(c.from)));
+      add_resize(cases, fmt::format("{} {}", c.name, placement.name), k8BitTypes[index++ % 2],
+                 c.from, c.height, c.width, attributes_of(kind, placement),
+                 every_byte(element_count_of(c.from)));
     }
   }
 }
 
 // Every neighbour from one end of the values to the other: whatever is weighed wrongly is seen.
-void add_extremes(CaseCollector& cases, ResizeKind kind) {
+void add_extremes(CaseCollector& cases) {
   const Shape shape = {1, 5, 5, 5};  // an odd number of elements in every row
   for (const DataType type : k8BitTypes) {
-    for (const Placement& placement : kPlacements) {
+    for (const Placement& placement : kBilinearPlacements) {
       Bytes contents(element_count_of(shape));
       for (size_t i = 0; i < contents.size(); ++i) {
         contents[i] = stored_byte(type, i % 2 == 0 ? -128 : 127);
       }
       add_resize(cases, fmt::format("extremes {}", placement.name), type, shape, 8, 11,
-                 attributes_of(kind, placement), std::move(contents));
+                 attributes_of(ResizeKind::kBilinear, placement), std::move(contents));
     }
   }
 }
@@ -113,7 +122,7 @@ void add_channel_tails(CaseCollector& cases, ResizeKind kind) {
     const Shape shape = {2, 3, 4, channels};
     const int32_t input = builder.input(fmt::format("x{}", channels), type, shape, all);
     const int32_t before = builder.unary(graph::UnaryKind::kRelu, input, all);
-    const int32_t resized = builder.resize(before, 5, 3, attributes_of(kind, kPlacements[2]));
+    const int32_t resized = builder.resize(before, 5, 3, attributes_of(kind, kHalfPixels));
     results.push_back(builder.unary(graph::UnaryKind::kRelu, resized, all));
     inputs.push_back(every_byte(element_count_of(shape)));
   }
@@ -125,7 +134,7 @@ void add_channel_tails(CaseCollector& cases, ResizeKind kind) {
 void add_ties(CaseCollector& cases) {
   const Shape rows = {1, 2, 8, 256};
   const Shape squares = {1, 2, 2, 1024};
-  const ResizeAttributes half_pixels = attributes_of(ResizeKind::kBilinear, kPlacements[2]);
+  const ResizeAttributes half_pixels = attributes_of(ResizeKind::kBilinear, kHalfPixels);
   for (const DataType type : k8BitTypes) {
     const auto contents = [](const Shape& shape) {
       Bytes bytes = counting_bytes(element_count_of(shape) / 2);
@@ -144,7 +153,7 @@ void add_ties(CaseCollector& cases) {
 void add_many_rows(CaseCollector& cases) {
   for (const DataType type : k8BitTypes) {
     add_resize(cases, "82 rows of 2", type, {1, 2, 3, 5}, 82, 123,
-               attributes_of(ResizeKind::kNearestNeighbor, kPlacements[0]), every_byte(30));
+               attributes_of(ResizeKind::kNearestNeighbor, kEdges), every_byte(30));
   }
 }
 
@@ -155,7 +164,7 @@ void add_other_quantization(CaseCollector& cases, ResizeKind kind) {
     const int32_t input =
         builder.input("x", type, {1, 3, 4, 5}, signed_quantization(type, 0.1f, -17));
     const int32_t size = builder.constant<int32_t>("size", {2}, {5, 7});
-    const int32_t result = builder.apply(attributes_of(kind, kPlacements[2]), {input, size}, type,
+    const int32_t result = builder.apply(attributes_of(kind, kHalfPixels), {input, size}, type,
                                          signed_quantization(type, 0.2f, 33));
     cases.add(fmt::format("between quantizations {}", graph::data_type_name(type)),
               builder.build({result}), {every_byte(60)});
@@ -171,13 +180,13 @@ std::string_view ratio_name(int32_t from, int32_t to) {
 }
 
 std::string_view placement_name(const ResizeAttributes& attributes) {
-  for (const Placement& placement : kPlacements) {
+  for (const Placement& placement : kAllPlacements) {
     if (placement.align_corners == attributes.align_corners &&
         placement.half_pixel_centers == attributes.half_pixel_centers) {
       return placement.name;
     }
   }
-  return kBoth.name;
+  return "";
 }
 
 std::string arithmetic_name(const LoweredResizeBilinear& lowered) {
@@ -259,10 +268,8 @@ void measure_resize(const MeasuredGraph& measured, CoveragePoints& points) {
 
 Result<std::vector<Case>> generate_bilinear(const GeneratorOptions& options) {
   CaseCollector cases("resize_bilinear", measure_resize);
-  for (const Placement& placement : kPlacements) {
-    add_ratios(cases, ResizeKind::kBilinear, placement);
-  }
-  add_extremes(cases, ResizeKind::kBilinear);
+  add_ratios(cases, ResizeKind::kBilinear, kBilinearPlacements);
+  add_extremes(cases);
   add_channel_tails(cases, ResizeKind::kBilinear);
   add_ties(cases);
   add_other_quantization(cases, ResizeKind::kBilinear);
@@ -272,11 +279,7 @@ Result<std::vector<Case>> generate_bilinear(const GeneratorOptions& options) {
 
 Result<std::vector<Case>> generate_nearest_neighbor(const GeneratorOptions& options) {
   CaseCollector cases("resize_nearest_neighbor", measure_resize);
-  for (const Placement& placement : kPlacements) {
-    add_ratios(cases, ResizeKind::kNearestNeighbor, placement);
-  }
-  add_ratios(cases, ResizeKind::kNearestNeighbor, kBoth);
-  add_extremes(cases, ResizeKind::kNearestNeighbor);
+  add_ratios(cases, ResizeKind::kNearestNeighbor, kAllPlacements);
   add_channel_tails(cases, ResizeKind::kNearestNeighbor);
   add_many_rows(cases);
   add_other_quantization(cases, ResizeKind::kNearestNeighbor);
@@ -289,7 +292,7 @@ std::vector<RequiredCoverage> required_coverage() {
   return {{"type", {"int8", "uint8"}},
           {"batch", {"1", "more"}},
           {"channels", tail_names()},
-          {"placement", {kPlacements[0].name, kPlacements[1].name, kPlacements[2].name}},
+          {"placement", {kEdges.name, kCorners.name, kHalfPixels.name}},
           {"height", ratios},
           {"width", ratios},
           {"pixels", {"from one", "to one"}},
