@@ -54,7 +54,7 @@ tl::unexpected<Error> damaged() {
 
 Status place_archive(std::span<std::byte> archive, size_t position) {
   const auto end = find_end_record(archive);
-  if (!end) return make_error(ErrorCode::kUnsupported, "they are no ZIP archive");
+  if (!end) return {};
   const size_t count = load<uint16_t>(archive, *end + kEntryCountAt);
   const uint32_t recorded_position = load<uint32_t>(archive, *end + kDirectoryPositionAt);
   // The last value of a type says that the number stands elsewhere.

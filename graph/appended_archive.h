@@ -11,7 +11,9 @@ namespace lockstep::graph {
 
 // A ZIP archive says of its members where they lie, mostly counted from the beginning of the file
 // that it was appended to. Makes that true of a file in which the archive begins at `position`.
-// kUnsupported, with the reason alone, where the bytes are no archive or one of several parts.
+// Bytes that are no archive stay as they are: some writers leave objects behind the flatbuffer that
+// nothing points to. kUnsupported, with the reason alone, for a damaged archive or one of several
+// parts.
 Status place_archive(std::span<std::byte> archive, size_t position);
 
 }  // namespace lockstep::graph

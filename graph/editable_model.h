@@ -17,8 +17,8 @@ namespace lockstep::graph {
 
 struct EditableModel {
   schema::ModelT tree;
-  // A ZIP archive with labels and the like, which TFLite's metadata tools put behind the
-  // flatbuffer; empty in most files.
+  // What lies behind the flatbuffer: a ZIP archive with labels and the like, which TFLite's metadata
+  // tools put there, or bytes that nothing points to; empty in most files.
   std::vector<std::byte> archive;
 };
 

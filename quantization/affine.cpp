@@ -123,6 +123,10 @@ tl::unexpected<Error> not_converted(const graph::Tensor& tensor) {
 
 }  // namespace
 
+TensorRange united(TensorRange a, TensorRange b) {
+  return {.minimum = std::min(a.minimum, b.minimum), .maximum = std::max(a.maximum, b.maximum)};
+}
+
 TensorRange widened(TensorRange range) {
   const TensorRange result = {.minimum = std::min(range.minimum, 0.0f),
                               .maximum = std::max(range.maximum, 0.0f)};
@@ -171,20 +175,34 @@ SymmetricWeights quantize_symmetric(std::span<const float> weights) {
   return result;
 }
 
-SymmetricWeights quantize_symmetric_per_axis(std::span<const float> weights,
-                                             std::span<const int32_t> shape, size_t axis) {
+std::vector<float> largest_magnitudes(std::span<const float> weights,
+                                      std::span<const int32_t> shape, size_t axis) {
   const AxisCut cut = cut_along(shape, axis);
   std::vector<float> magnitudes(cut.indices, 0.0f);
   for_each_run(cut, [&](size_t index, size_t first, size_t count) {
     magnitudes[index] =
         std::max(magnitudes[index], largest_magnitude_of(weights.subspan(first, count)));
   });
-  SymmetricWeights result;
-  result.values.resize(weights.size());
-  for (const float magnitude : magnitudes) result.scales.push_back(symmetric_scale(magnitude));
-  for_each_run(cut, [&](size_t index, size_t first, size_t count) {
-    quantize_run(weights.subspan(first, count), result.scales[index], result.values.data() + first);
+  return magnitudes;
+}
+
+std::vector<int8_t> quantize_with_scales(std::span<const float> weights,
+                                         std::span<const int32_t> shape, size_t axis,
+                                         std::span<const float> scales) {
+  std::vector<int8_t> values(weights.size());
+  for_each_run(cut_along(shape, axis), [&](size_t index, size_t first, size_t count) {
+    quantize_run(weights.subspan(first, count), scales[index], values.data() + first);
   });
+  return values;
+}
+
+SymmetricWeights quantize_symmetric_per_axis(std::span<const float> weights,
+                                             std::span<const int32_t> shape, size_t axis) {
+  SymmetricWeights result;
+  for (const float magnitude : largest_magnitudes(weights, shape, axis)) {
+    result.scales.push_back(symmetric_scale(magnitude));
+  }
+  result.values = quantize_with_scales(weights, shape, axis, result.scales);
   return result;
 }
 

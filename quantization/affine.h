@@ -34,6 +34,12 @@ struct Affine {
 // Scales are at least this, so that the product of two, which a bias has, is a normal float32.
 inline constexpr float kSmallestScale = 0x1p-60f;
 
+// What the quantized values of an int8 tensor lie in.
+inline constexpr graph::IntegerRange kInt8Range{.minimum = -128, .maximum = 127};
+
+// The smallest range that holds both.
+TensorRange united(TensorRange a, TensorRange b);
+
 // The smallest range around `range` that can be quantized. It holds zero, which paddings and ReLU
 // need exactly; where zero is all there is, it is [0, 1].
 TensorRange widened(TensorRange range);
@@ -70,6 +76,14 @@ SymmetricWeights quantize_symmetric(std::span<const float> weights);
 // many elements as there are weights.
 SymmetricWeights quantize_symmetric_per_axis(std::span<const float> weights,
                                              std::span<const int32_t> shape, size_t axis);
+
+// The two halves of that, for whoever needs other scales: the largest magnitude for every index of
+// the axis, and the integers of given scales.
+std::vector<float> largest_magnitudes(std::span<const float> weights,
+                                      std::span<const int32_t> shape, size_t axis);
+std::vector<int8_t> quantize_with_scales(std::span<const float> weights,
+                                         std::span<const int32_t> shape, size_t axis,
+                                         std::span<const float> scales);
 
 // The bias of a convolution or fully connected layer: int32 with zero point 0, where
 //   scale[i] = input_scale * weight_scales[i], in float32, as TFLite demands

@@ -116,6 +116,13 @@ int32_t add_tensor(schema::SubGraphT& subgraph, schema::TensorT tensor) {
   return static_cast<int32_t>(subgraph.tensors.size() - 1);
 }
 
+void replace_tensor(schema::ModelT& model, size_t subgraph, int32_t replaced, int32_t with) {
+  for_each_tensor_index(model, subgraph, [&](auto& index) {
+    using Index = std::remove_cvref_t<decltype(index)>;
+    if (index == static_cast<Index>(replaced)) index = static_cast<Index>(with);
+  });
+}
+
 TensorUses tensor_uses(const schema::SubGraphT& subgraph) {
   const size_t count = subgraph.tensors.size();
   TensorUses uses{.producers = std::vector<int32_t>(count, -1),

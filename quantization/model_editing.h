@@ -31,6 +31,10 @@ uint32_t find_or_add_operator_code(schema::ModelT& model, schema::BuiltinOperato
 // Index of the tensor, which is put behind the others.
 int32_t add_tensor(schema::SubGraphT& subgraph, schema::TensorT tensor);
 
+// Lets everything in the subgraph, and the signatures that belong to it, mention `with` where it
+// mentioned `replaced`.
+void replace_tensor(schema::ModelT& model, size_t subgraph, int32_t replaced, int32_t with);
+
 // Who makes and who reads each tensor of a subgraph, by position of the operator. Those that an
 // operator reads twice list it twice.
 struct TensorUses {

@@ -5,6 +5,9 @@
 #
 # Usage: scripts/demo.sh [PHOTO] [MODEL.tflite] [--labels FILE] [--output FILE] [--no-setup] [--help]
 #                        [-- ARGUMENT...]
+#        scripts/demo.sh faces [--output FILE] [--no-setup] [-- ARGUMENT...]
+#   faces          quantizes a float face detector with six photos of people, and draws what it and the int8
+#                  network see side by side (default: build/demo/faces.png)
 #   PHOTO          a photo of your own, JPEG, PNG or BMP (default: four people)
 #   MODEL.tflite   a detection network of your own (default: SSD MobileNetV2-300, uint8)
 #   --labels FILE  the names of its classes, "number  name" a line (default: COCO's, for the default network)
@@ -20,10 +23,14 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
 # shellcheck source=lib/environment.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib/environment.sh"
 
-photo='' model='' labels=''
-output="$build_root/demo/detections.png"
+photo='' model='' labels='' output=''
+faces=false
 set_up=true
 demo_arguments=()
+if [[ "${1:-}" == faces ]]; then
+  faces=true
+  shift
+fi
 while (($# > 0)); do
   case "$1" in
     --labels) need_value "$@" && labels=$2 && shift ;;
@@ -51,8 +58,25 @@ export_environment
 export_vulkan_drivers_for_demo
 lockstep="$build_root/bin/lockstep"
 [[ -x "$lockstep" ]] || die "$lockstep is not there: run without --no-setup."
-mkdir -p "$(dirname "$output")"
 
+# Float16 weights in, int8 out, then both networks on the same photos.
+if "$faces"; then
+  [[ -n "${LOCKSTEP_FACES_DIR:-}" ]] || die "the face detectors are not there: run without --no-setup."
+  output=${output:-"$build_root/demo/faces.png"}
+  mkdir -p "$(dirname "$output")"
+  float_network="$LOCKSTEP_FACES_DIR/short_range_float16.tflite"
+  int8_network="$(dirname "$output")/short_range_int8.tflite"
+  images=()
+  for photo in "$LOCKSTEP_FACES_DIR"/photos/*.jpg; do images+=(--image "$photo"); done
+  step "Quantizing the face detector"
+  "$lockstep" quantize "$float_network" -o "$int8_network" --data "$LOCKSTEP_FACES_DIR/photos" \
+    --resize fit --method mse
+  step "Looking for faces with both"
+  exec "$lockstep" faces "$float_network" "$int8_network" "${images[@]}" --output "$output" "${demo_arguments[@]}"
+fi
+
+output=${output:-"$build_root/demo/detections.png"}
+mkdir -p "$(dirname "$output")"
 if [[ -z "$model" ]]; then
   model=${LOCKSTEP_SSD_MODEL:-} labels=${labels:-${LOCKSTEP_SSD_LABELS:-}}
 fi

@@ -1,9 +1,6 @@
 #include "tools/bench_options.h"
 
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
-#include <cstdio>
 
 #include "tools/conform_commands.h"
 #include "tools/engine_options.h"
@@ -55,25 +52,6 @@ Status BenchOptions::write(const bench::BenchReport& report) const {
     }
   }
   return html.empty() ? Status{} : write_text(html, bench::html_page(report));
-}
-
-BenchProgress::BenchProgress(std::string label, bool enabled)
-    : label_(std::move(label)), enabled_(enabled), is_terminal_(isatty(STDERR_FILENO) == 1) {}
-
-BenchProgress::~BenchProgress() {
-  if (is_open_) fmt::print(stderr, "\r{:<100}\r", "");
-}
-
-void BenchProgress::show(const std::string& text) {
-  if (!enabled_) return;
-  const std::string line = fmt::format("{}: {}", label_, text);
-  if (is_terminal_) {
-    fmt::print(stderr, "\r{:<100.100}", line);
-    std::fflush(stderr);
-    is_open_ = true;
-  } else {
-    fmt::print(stderr, "{}\n", line);
-  }
 }
 
 }  // namespace lockstep::tools

@@ -39,21 +39,4 @@ struct BenchOptions {
   bool prints_file() const { return json == "-" || html == "-"; }
 };
 
-// One line of progress on standard error: written over on a terminal, now and then in a log.
-class BenchProgress {
- public:
-  BenchProgress(std::string label, bool enabled);
-  ~BenchProgress();
-  BenchProgress(const BenchProgress&) = delete;
-  BenchProgress& operator=(const BenchProgress&) = delete;
-
-  void show(const std::string& text);
-
- private:
-  std::string label_;
-  bool enabled_;
-  bool is_terminal_;
-  bool is_open_ = false;
-};
-
 }  // namespace lockstep::tools

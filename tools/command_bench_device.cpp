@@ -7,6 +7,7 @@
 #include "tools/bench_options.h"
 #include "tools/bench_tables.h"
 #include "tools/command.h"
+#include "tools/progress_line.h"
 
 namespace lockstep::tools {
 namespace {
@@ -15,7 +16,7 @@ Result<int> run(const BenchOptions& options) {
   bench::BenchReport report = options.new_report("device");
   const auto context = bench::open_vulkan_context(options.device, options.device_options());
   if (!context) return tl::unexpected(context.error());
-  BenchProgress progress("bench device", !options.no_progress);
+  ProgressLine progress("bench device", !options.no_progress);
   auto measured = bench::run_device_benchmark(
       *context,
       {.filter = options.filter, .measure = options.measure_options(), .quick = options.quick},

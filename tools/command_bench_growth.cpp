@@ -8,6 +8,7 @@
 #include "tools/bench_options.h"
 #include "tools/bench_tables.h"
 #include "tools/command.h"
+#include "tools/progress_line.h"
 
 namespace lockstep::tools {
 namespace {
@@ -16,7 +17,7 @@ Result<int> run(const BenchOptions& options) {
   bench::BenchReport report = options.new_report("growth");
   const auto device = backend::open_device(options.device, options.device_options());
   if (!device) return tl::unexpected(device.error());
-  BenchProgress progress("bench growth", !options.no_progress);
+  ProgressLine progress("bench growth", !options.no_progress);
   auto measured =
       bench::run_growth_benchmark(**device, bench::growth_points(options.quick),
                                   {.filter = options.filter, .measure = options.measure_options()},

@@ -9,6 +9,7 @@
 #include "tools/bench_options.h"
 #include "tools/bench_tables.h"
 #include "tools/command.h"
+#include "tools/progress_line.h"
 
 namespace lockstep::tools {
 namespace {
@@ -55,7 +56,7 @@ Result<int> run(const LayersOptions& options) {
   }
   const auto device = backend::open_device(options.common.device, options.common.device_options());
   if (!device) return tl::unexpected(device.error());
-  BenchProgress progress("bench layers", !options.common.no_progress);
+  ProgressLine progress("bench layers", !options.common.no_progress);
   bench::LayerBenchmarkOptions settings{.measure = options.common.measure_options(),
                                         .all_variants = options.variants == "all",
                                         .roofline = {}};

@@ -10,6 +10,7 @@
 #include "tools/bench_tables.h"
 #include "tools/command.h"
 #include "tools/installation.h"
+#include "tools/progress_line.h"
 
 namespace lockstep::tools {
 namespace {
@@ -61,7 +62,7 @@ Result<int> run(const ModelsOptions& options) {
   } else {
     fmt::print(stderr, "bench models: {}\n", plugin.error().message);
   }
-  BenchProgress progress("bench models", !options.common.no_progress);
+  ProgressLine progress("bench models", !options.common.no_progress);
   auto measured = bench::run_model_benchmark(options.models, settings,
                                              [&](const std::string& text) { progress.show(text); });
   if (!measured) return tl::unexpected(measured.error());

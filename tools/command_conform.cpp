@@ -1,6 +1,4 @@
 // lockstep conform: does this device compute the same bits? See docs/conformance.md.
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
@@ -13,6 +11,7 @@
 #include "tools/command.h"
 #include "tools/conform_commands.h"
 #include "tools/conform_minimise.h"
+#include "tools/progress_line.h"
 #include "tools/table.h"
 
 namespace lockstep::tools {
@@ -36,43 +35,6 @@ struct ConformOptions {
   bool list = false;
   bool coverage = false;
   bool no_progress = false;
-};
-
-// One line on a terminal that is written over, or a line now and then in a log.
-class ProgressLine {
- public:
-  ProgressLine(std::string label, bool enabled)
-      : label_(std::move(label)), enabled_(enabled), is_terminal_(isatty(STDERR_FILENO) == 1) {}
-  ~ProgressLine() {
-    if (is_open_) std::fputc('\n', stderr);
-  }
-  ProgressLine(const ProgressLine&) = delete;
-  ProgressLine& operator=(const ProgressLine&) = delete;
-
-  void show(const Progress& progress) {
-    const auto now = std::chrono::steady_clock::now();
-    const auto pause = is_terminal_ ? std::chrono::milliseconds(100) : std::chrono::seconds(10);
-    const bool is_last = progress.cases_done == progress.cases;
-    if (!enabled_ || (!is_last && now - last_ < pause)) return;
-    last_ = now;
-    const std::string text =
-        fmt::format("{}: {} of {} cases, {} runs, {} failures", label_, progress.cases_done,
-                    progress.cases, progress.runs, progress.failures);
-    if (is_terminal_) {
-      fmt::print(stderr, "\r{:<78}", text);
-      std::fflush(stderr);
-      is_open_ = true;
-    } else {
-      fmt::print(stderr, "{}\n", text);
-    }
-  }
-
- private:
-  std::string label_;
-  bool enabled_;
-  bool is_terminal_;
-  bool is_open_ = false;
-  std::chrono::steady_clock::time_point last_;
 };
 
 // One report as `conform diff` and `conform merge` read it; those of several devices as a list.
@@ -224,7 +186,14 @@ Result<int> run_conform(ConformOptions& options) {
     ProgressLine progress(selector.empty() ? "conform" : "conform " + selector,
                           !options.no_progress);
     auto report = conformance::run_conformance(
-        options.run, [&](const Progress& state) { progress.show(state); }, &notes);
+        options.run,
+        [&](const Progress& state) {
+          progress.show_now_and_then(
+              fmt::format("{} of {} cases, {} runs, {} failures", state.cases_done, state.cases,
+                          state.runs, state.failures),
+              state.cases_done == state.cases);
+        },
+        &notes);
     if (!report) return tl::unexpected(report.error());
     if (notes.resumed_cases > 0) {
       fmt::print(stderr, "{} cases were taken from the journal {}\n", notes.resumed_cases,

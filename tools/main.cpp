@@ -41,11 +41,14 @@ int main(int argc, char** argv) {
     lockstep::tools::add_inspect_command(app, exit_code);
     lockstep::tools::add_run_command(app, exit_code);
     lockstep::tools::add_verify_command(app, exit_code);
+    lockstep::tools::add_compare_command(app, exit_code);
     lockstep::tools::add_demo_command(app, exit_code);
     lockstep::tools::add_faces_command(app, exit_code);
     lockstep::tools::add_conform_command(app, exit_code);
     lockstep::tools::add_bench_command(app, exit_code);
     lockstep::tools::add_profile_command(app, exit_code);
+    lockstep::tools::add_weights_command(app, exit_code);
+    lockstep::tools::add_quantize_command(app, exit_code);
     try {
       app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

@@ -134,6 +134,11 @@ Status LogicalDevice::submit(std::span<const VkCommandBuffer> commands, VkFence 
   return check(functions_.vkQueueSubmit(queue_, 1, &info, fence), "vkQueueSubmit");
 }
 
+Status LogicalDevice::wait_until_idle() {
+  const std::lock_guard lock(queue_mutex_);
+  return check(functions_.vkQueueWaitIdle(queue_), "vkQueueWaitIdle");
+}
+
 Status LogicalDevice::wait(VkFence fence, const std::atomic<bool>* is_given_up) const {
   for (int slice = 0; slice < kMaximumWaitSlices; ++slice) {
     if (is_given_up != nullptr && *is_given_up) {

@@ -34,6 +34,9 @@ class LogicalDevice {
   Status submit(std::span<const VkCommandBuffer> commands, VkFence fence);
   Status submit(VkCommandBuffer commands, VkFence fence) { return submit({&commands, 1}, fence); }
 
+  // Waits, for as long as it takes, until nothing that was submitted is under way. Thread-safe.
+  Status wait_until_idle();
+
   // Waits until `fence` is signalled. kDeviceLost when the device is lost, or does not finish
   // within minutes, which no network takes: it hangs, and `fence` stays in use. So, too, soon after
   // `is_given_up`, where there is one, became true.

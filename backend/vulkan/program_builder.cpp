@@ -62,6 +62,7 @@ class ProgramBuilder {
                       &ProgramBuilder::prepare_device, &ProgramBuilder::record_runs,
                       &ProgramBuilder::record_profile, &ProgramBuilder::describe}) {
       if (Status status = (this->*step)(); !status) {
+        finish_warming_up();
         return tl::unexpected(status.error());
       }
     }
@@ -359,11 +360,11 @@ class ProgramBuilder {
   // What a texel buffer is bound as; null for storage buffers. Bytes past the device's limit cannot
   // be reached: plans see to it that only guards lie there.
   Result<VkBufferView> texel_view(RunSlot& slot, const VkDescriptorBufferInfo& range,
-                                  Binding::View view) const {
-    if (view == Binding::View::kStorage) {
+                                  const Binding& binding) const {
+    if (binding.view == Binding::View::kStorage) {
       return VkBufferView{VK_NULL_HANDLE};
     }
-    const bool is_units = view == Binding::View::kTexelUnits;
+    const bool is_units = binding.view == Binding::View::kTexelUnits;
     const VkDeviceSize texel_bytes = is_units ? kUnitBytes : kWordBytes;
     VkBufferViewCreateInfo info{};
     info.sType = VK_STRUCTURE_TYPE_BUFFER_VIEW_CREATE_INFO;
@@ -372,8 +373,12 @@ class ProgramBuilder {
     info.offset = range.offset;
     const VkDeviceSize most = device_.capabilities().max_texel_buffer_elements * texel_bytes;
     const VkDeviceSize bytes = std::min(range.range / texel_bytes * texel_bytes, most);
-    const VkDeviceSize wanted = texel_range(device_.physical().quirks, bytes);
-    info.range = wanted <= most ? wanted : bytes;
+    info.range = bytes;
+    if (binding.kind == Binding::Kind::kConstant) {
+      // Nobody writes what follows; behind an activation others may lie that are being made.
+      const VkDeviceSize wanted = texel_range(device_.physical().quirks, bytes);
+      info.range = wanted <= most ? wanted : bytes;
+    }
     VkBufferView created = VK_NULL_HANDLE;
     if (const VkResult result = vk_.vkCreateBufferView(device_.get(), &info, nullptr, &created);
         result != VK_SUCCESS) {
@@ -414,7 +419,7 @@ class ProgramBuilder {
       bindings.push_back(prepared.dispatch->output);
       for (uint32_t binding = 0; binding < bindings.size(); ++binding) {
         ranges.push_back(buffer_range(slot, prepared.operator_index, bindings[binding]));
-        const auto view = texel_view(slot, ranges.back(), bindings[binding].view);
+        const auto view = texel_view(slot, ranges.back(), bindings[binding]);
         if (!view) {
           return tl::unexpected(view.error());
         }
@@ -473,10 +478,6 @@ class ProgramBuilder {
           }
         });
     if (!pipelines || !warmed_up) {
-      // What was submitted still uses what is about to be freed.
-      if (!warm_ups_.empty()) {
-        std::ignore = execution_.execute({}, resources_.slots.front()->fence.get());
-      }
       return tl::unexpected(pipelines ? warmed_up.error() : pipelines.error());
     }
     for (size_t i = 0; i < dispatches_.size(); ++i) {
@@ -500,6 +501,18 @@ class ProgramBuilder {
     }
     warm_ups_.push_back(*commands);
     return device_.submit(*commands, VK_NULL_HANDLE);
+  }
+
+  // Before what was submitted so far loses what it uses.
+  void finish_warming_up() {
+    if (warm_ups_.empty()) {
+      return;
+    }
+    const Status done = execution_.execute({}, resources_.slots.front()->fence.get());
+    // A fence that cannot be submitted tells nothing. Who lost the device has kept everything.
+    if (!done && done.error().code != ErrorCode::kDeviceLost) {
+      std::ignore = device_.wait_until_idle();
+    }
   }
 
   // Constants to their place, and the end of the warming up.
@@ -541,6 +554,7 @@ class ProgramBuilder {
     warm_ups_.push_back(*commands);
     vk_.vkFreeCommandBuffers(device_.get(), resources_.command_pool.get(),
                              static_cast<uint32_t>(warm_ups_.size()), warm_ups_.data());
+    warm_ups_.clear();
     resources_.constants_upload = Buffer();
     return {};
   }

@@ -17,7 +17,7 @@ struct Quirks {
   // no slower than the others.
   bool compiles_at_first_dispatch = false;
   // A pipeline is compiled once more for texel buffers of under 256 bytes and of up to 255 bytes
-  // above a multiple of 65,536: texel_range() goes around those sizes.
+  // above a multiple of 65,536: those of constants go around such sizes by texel_range().
   bool compiles_again_for_texel_ranges = false;
   // An invocation leaves its loops after so many iterations, whatever their condition says.
   int64_t max_loop_iterations = std::numeric_limits<int64_t>::max();

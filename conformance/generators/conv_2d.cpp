@@ -139,10 +139,12 @@ std::vector<WeightedCase> extreme_sums() {
                                 DataType::kInt8, {1, 16, 16, 257}, 1, whole_image));
     fill_extreme_sum(cases.back(), sign);
   }
-  for (const DataType type : {DataType::kInt8, DataType::kUint8}) {
-    cases.push_back(convolution(fmt::format("sums beyond float32 {}", data_type_name(type)), type,
-                                {1, 2, 3, 1040}, 4, kPointwise));
-    fill_sums_beyond_float32(cases.back());
+  for (const int32_t sign : {-1, 1}) {
+    for (const DataType type : {DataType::kInt8, DataType::kUint8}) {
+      cases.push_back(convolution(name_of_sums_beyond_float32(sign, type), type, {1, 2, 3, 1040}, 4,
+                                  kPointwise));
+      fill_sums_beyond_float32(cases.back(), sign);
+    }
   }
   for (const int32_t sign : {1, -1}) {
     cases.push_back(convolution(sign > 0 ? "folded bias wraps above" : "folded bias wraps below",

@@ -110,10 +110,12 @@ std::vector<WeightedCase> extreme_sums() {
   std::vector<WeightedCase> cases;
   const WindowCorner whole_image{
       .kernel_height = 23, .kernel_width = 23, .padding = Padding::kValid};
-  for (const DataType type : {DataType::kInt8, DataType::kUint8}) {
-    cases.push_back(depthwise(fmt::format("sums beyond float32 {}", data_type_name(type)), type,
-                              {1, 23, 23, 4}, 1, whole_image));
-    fill_sums_beyond_float32(cases.back());
+  for (const int32_t sign : {-1, 1}) {
+    for (const DataType type : {DataType::kInt8, DataType::kUint8}) {
+      cases.push_back(
+          depthwise(name_of_sums_beyond_float32(sign, type), type, {1, 23, 23, 4}, 1, whole_image));
+      fill_sums_beyond_float32(cases.back(), sign);
+    }
   }
   for (const int32_t sign : {1, -1}) {
     cases.push_back(depthwise(sign > 0 ? "folded bias wraps above" : "folded bias wraps below",

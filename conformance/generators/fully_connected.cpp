@@ -124,10 +124,12 @@ std::vector<WeightedCase> extreme_sums() {
                                     DataType::kInt8, {1, 65792}, {2, 65792}));
     fill_extreme_sum(cases.back(), sign);
   }
-  for (const DataType type : {DataType::kInt8, DataType::kUint8}) {
-    cases.push_back(fully_connected(fmt::format("sums beyond float32 {}", data_type_name(type)),
-                                    type, {5, 1040}, {4, 1040}));
-    fill_sums_beyond_float32(cases.back());
+  for (const int32_t sign : {-1, 1}) {
+    for (const DataType type : {DataType::kInt8, DataType::kUint8}) {
+      cases.push_back(
+          fully_connected(name_of_sums_beyond_float32(sign, type), type, {5, 1040}, {4, 1040}));
+      fill_sums_beyond_float32(cases.back(), sign);
+    }
   }
   for (const int32_t sign : {1, -1}) {
     cases.push_back(

@@ -105,10 +105,10 @@ void fill_extreme_sum(WeightedCase& description, int32_t sign) {
   scale_whole_range(description);
 }
 
-void fill_sums_beyond_float32(WeightedCase& description) {
+void fill_sums_beyond_float32(WeightedCase& description, int32_t sign) {
   Random random(kFillSeed, description.name);
-  description.input_zero_point = 127;
-  fill_evenly(description, -128, 0);
+  description.input_zero_point = sign > 0 ? -128 : 127;
+  fill_evenly(description, sign > 0 ? int8_t{127} : int8_t{-128}, 0);
   const auto channels = static_cast<size_t>(output_channels(description));
   const size_t taps = description.weights.size() / channels;
   const bool channels_are_innermost =
@@ -116,7 +116,7 @@ void fill_sums_beyond_float32(WeightedCase& description) {
   for (size_t channel = 0; channel < channels; ++channel) {
     int32_t sum = 0;
     for (size_t tap = 0; tap < taps; ++tap) {
-      // Every x - input_zero_point is -255. The last tap makes the sum odd.
+      // Every x - input_zero_point is 255 or -255. The last tap makes the sum odd.
       const bool is_last = tap + 1 == taps;
       const int32_t lowered = is_last ? (sum % 2 == 0 ? 1 : 0) : random.between(0, 1);
       const int32_t weight = channel % 2 == 0 ? -128 + lowered : 126 + lowered;
@@ -134,6 +134,11 @@ void fill_sums_beyond_float32(WeightedCase& description) {
   description.input_scale = 0x1.8p-10f;
   description.weights_scales = {0x1p-9f};
   description.output_scale = 1.0f;
+}
+
+std::string name_of_sums_beyond_float32(int32_t sign, graph::DataType type) {
+  return fmt::format("sums {}beyond float32 {}", sign > 0 ? "of the highest inputs " : "",
+                     data_type_name(type));
 }
 
 void fill_wrapping_bias(WeightedCase& description, int32_t sign) {

@@ -43,9 +43,11 @@ std::vector<ContentsCorner> contents_corners();
 // Every product is 255 * 128 (sign 1) or -255 * 128 (sign -1).
 void fill_extreme_sum(WeightedCase& description, int32_t sign);
 
-// Products of about 255 * 127, positive in even output channels and negative in odd ones, with odd
-// sums: beyond 2^24 float32 does not have those.
-void fill_sums_beyond_float32(WeightedCase& description);
+// Products of about 255 * 127, of one sign in even output channels and of the other in odd ones,
+// with odd sums: beyond 2^24 float32 does not have those. Inputs are the lowest (sign -1) or the
+// highest (sign 1): a kernel that multiplies x + 128 instead of x sees only zeros in the lowest.
+void fill_sums_beyond_float32(WeightedCase& description, int32_t sign);
+std::string name_of_sums_beyond_float32(int32_t sign, graph::DataType type);
 
 // A bias at the end of int32 that leaves it when -input_zero_point * sum of weights is folded into
 // it, while the accumulator does not.
