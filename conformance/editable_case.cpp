@@ -99,7 +99,8 @@ Result<Case> EditableCase::finish() && {
 bool is_structural_operand(const graph::Operator& op, size_t operand) {
   const bool has_shape_operand = std::holds_alternative<graph::MeanAttributes>(op.attributes) ||
                                  std::holds_alternative<graph::PadAttributes>(op.attributes) ||
-                                 std::holds_alternative<graph::ReshapeAttributes>(op.attributes);
+                                 std::holds_alternative<graph::ReshapeAttributes>(op.attributes) ||
+                                 std::holds_alternative<graph::ResizeAttributes>(op.attributes);
   return has_shape_operand && operand == 1;
 }
 

@@ -408,6 +408,41 @@ struct ExtentCoupling::Builder {
     return {};
   }
 
+  // The output's extents are what the operand says, whatever is kept of the input.
+  Status operator()(const graph::ResizeAttributes&) {
+    join(node(input(0), 0), node(output(), 0));
+    join(node(input(0), 3), node(output(), 3));
+    const std::vector<int32_t> size = index_operand(source, input(1));
+    for (const size_t dimension : {size_t{1}, size_t{2}}) {
+      add_rule({node(input(0), dimension)}, node(output(), dimension),
+               [extent = size[dimension - 1]](const std::vector<KeptIndices>&) {
+                 return first_indices(extent);
+               });
+    }
+    return {};
+  }
+
+  // Whole blocks of pixels stay, and of each pixel in them the same channels.
+  Status operator()(const graph::PixelBlockAttributes& attributes) {
+    const bool spreads = attributes.kind == graph::PixelBlockKind::kDepthToSpace;
+    const int32_t blocks = spreads ? input(0) : output();
+    const int32_t pixels = spreads ? output() : input(0);
+    const int32_t size = attributes.block_size;
+    join(node(blocks, 0), node(pixels, 0));
+    for (const size_t dimension : {size_t{1}, size_t{2}}) {
+      add_rule({node(blocks, dimension)}, node(pixels, dimension),
+               [size](const std::vector<KeptIndices>& kept) {
+                 return map_blocks(kept[0], 1, size, size);
+               });
+    }
+    add_rule({node(pixels, 3)}, node(blocks, 3),
+             [size, channels = shape(pixels)[3]](const std::vector<KeptIndices>& kept) {
+               return merge_indices({first_indices(int64_t{size} * size), kept[0]},
+                                    {size * size, channels});
+             });
+    return {};
+  }
+
   Status operator()(const graph::SoftmaxAttributes&) { return couple_elementwise(); }
   Status operator()(const graph::UnaryAttributes&) { return couple_elementwise(); }
   Status operator()(const graph::QuantizeAttributes&) { return couple_elementwise(); }

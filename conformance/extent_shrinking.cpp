@@ -101,18 +101,37 @@ class ExtentSteps {
     add_filters("width", attributes.filter_width, &graph::Pool2dAttributes::filter_width);
   }
 
+  // Number `i` of the operator's int32 operand 1 becomes `value`.
+  void add_operand_edit(std::string description, size_t op, size_t i, int32_t value) {
+    const auto operand = static_cast<size_t>(source_->graph.operators[op].inputs[1]);
+    add_edit(std::move(description), [operand, i, value](EditableCase& edited) {
+      std::memcpy(edited.contents[operand].data() + i * sizeof(value), &value, sizeof(value));
+    });
+  }
+
+  std::vector<int32_t> operand_values(size_t op) const {
+    const graph::Operator& source = source_->graph.operators[op];
+    return graph::constant_values<int32_t>(
+        source_->graph.tensors[static_cast<size_t>(source.inputs[1])]);
+  }
+
   void add_edits(size_t op, const graph::PadAttributes&) {
-    const graph::Operator& pad = source_->graph.operators[op];
-    const graph::Tensor& amounts = source_->graph.tensors[static_cast<size_t>(pad.inputs[1])];
-    const std::vector<int32_t> values = graph::constant_values<int32_t>(amounts);
+    const std::vector<int32_t> values = operand_values(op);
     for (size_t i = 0; i < values.size(); ++i) {
       for (const int32_t count : smaller_counts(values[i] + 1)) {
-        add_edit(fmt::format("pad amount {}: {} -> {}", i, values[i], count - 1),
-                 [operand = static_cast<size_t>(pad.inputs[1]), i,
-                  amount = count - 1](EditableCase& edited) {
-                   std::memcpy(edited.contents[operand].data() + i * sizeof(amount), &amount,
-                               sizeof(amount));
-                 });
+        add_operand_edit(fmt::format("pad amount {}: {} -> {}", i, values[i], count - 1), op, i,
+                         count - 1);
+      }
+    }
+  }
+
+  void add_edits(size_t op, const graph::ResizeAttributes&) {
+    const std::vector<int32_t> values = operand_values(op);
+    for (size_t i = 0; i < values.size(); ++i) {
+      for (const int32_t count : smaller_counts(values[i])) {
+        add_operand_edit(
+            fmt::format("new {} {} -> {}", i == 0 ? "height" : "width", values[i], count), op, i,
+            count);
       }
     }
   }

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <bit>
 #include <span>
 #include <variant>
 
@@ -72,6 +73,49 @@ std::string window_text(const graph::Window2d& window) {
       "(height x width)\n",
       window.kernel_height, window.kernel_width, window.stride_height, window.stride_width,
       window.dilation_height, window.dilation_width, window.padding_top, window.padding_left);
+}
+
+// Between a row or column of the input and the next, and the weights of both.
+std::string interpolation_text(const std::vector<graph::Interpolation>& interpolations,
+                               graph::InterpolationArithmetic arithmetic) {
+  const bool in_float32 = arithmetic == graph::InterpolationArithmetic::kFloat32;
+  std::string text;
+  for (size_t i = 0; i < std::min(interpolations.size(), kMaximumValues); ++i) {
+    const auto& [first, second, first_weight, second_weight] = interpolations[i];
+    text += i == 0 ? "" : ", ";
+    text +=
+        in_float32
+            ? fmt::format("({}, {}, {:.9g}, {:.9g})", first, second,
+                          std::bit_cast<float>(first_weight), std::bit_cast<float>(second_weight))
+            : fmt::format("({}, {}, {}, {})", first, second, first_weight, second_weight);
+  }
+  if (interpolations.size() > kMaximumValues) {
+    text += fmt::format(", ... ({} in all)", interpolations.size());
+  }
+  return text;
+}
+
+std::string interpolation_formula(const graph::LoweredResizeBilinear& resize) {
+  const std::string notation =
+      "With r and c the two rows and columns of the input that an output's row and column name, "
+      "and w their weights";
+  const int32_t bits = 2 * resize.fraction_bits;
+  const std::string sum = notation +
+                          ":\n`s = (x[r1][c1] * wc1 + x[r1][c2] * wc2) * wr1 + (x[r2][c1] * wc1 + "
+                          "x[r2][c2] * wc2) * wr2` in int32;\n";
+  switch (resize.arithmetic) {
+    case graph::InterpolationArithmetic::kFixedPointTiesUp:
+      return sum + fmt::format("`output = (s + 2^{}) >> {}`\n\n", bits - 1, bits);
+    case graph::InterpolationArithmetic::kFixedPointTiesAway:
+      return sum + fmt::format("`output = (s + 2^{} - (s < 0 ? 1 : 0)) >> {}`\n\n", bits - 1, bits);
+    case graph::InterpolationArithmetic::kFloat32:
+      break;
+  }
+  return notation +
+         ", every operation rounded to float32, ties to even:\n"
+         "`s = (((x[r1][c1] + 128) * (wr1 * wc1) + (x[r1][c2] + 128) * (wr1 * wc2)) + "
+         "(x[r2][c1] + 128) * (wr2 * wc1)) + (x[r2][c2] + 128) * (wr2 * wc2)`;\n"
+         "`output = truncate(s + 0.5) - 128`\n\n";
 }
 
 struct OperationText {
@@ -173,6 +217,24 @@ struct OperationText {
   }
   std::string operator()(const graph::LoweredReshape&) const {
     return "The same elements in the same order.\n";
+  }
+  std::string operator()(const graph::LoweredTransposition& transposition) const {
+    return fmt::format(
+        "The input seen as [{0}][{1}][{2}][{3}], the output as [{0}][{2}][{1}][{3}].\n",
+        transposition.outer, transposition.rows, transposition.columns, transposition.inner);
+  }
+  std::string operator()(const graph::LoweredResizeNearestNeighbor& resize) const {
+    return fmt::format(
+        "`output[y][x] = input[rows[y]][columns[x]]`, all channels\n\n- rows: {}\n- columns: {}\n",
+        list_text(resize.rows), list_text(resize.columns));
+  }
+  std::string operator()(const graph::LoweredResizeBilinear& resize) const {
+    return interpolation_formula(resize) +
+           fmt::format(
+               "- rows (1st, 2nd, their weights): {}\n"
+               "- columns (1st, 2nd, their weights): {}\n",
+               interpolation_text(resize.rows, resize.arithmetic),
+               interpolation_text(resize.columns, resize.arithmetic));
   }
   std::string operator()(const graph::LoweredTable& table) const {
     return fmt::format("`output = table[x + 128]`\n\n- table, from x = -128 on: {}\n",

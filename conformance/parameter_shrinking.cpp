@@ -106,6 +106,12 @@ class ParameterSteps {
       add_change(op, "no activation", attributes,
                  [](Attributes& changed) { changed.activation = graph::Activation::kNone; });
     }
+    if constexpr (std::is_same_v<Attributes, graph::ResizeAttributes>) {
+      add_change(op, "corners not aligned", attributes,
+                 [](Attributes& changed) { changed.align_corners = false; });
+      add_change(op, "no half pixel centers", attributes,
+                 [](Attributes& changed) { changed.half_pixel_centers = false; });
+    }
     if constexpr (std::is_same_v<Attributes, graph::SoftmaxAttributes>) {
       add_change(op, "beta 1", attributes, [](Attributes& changed) { changed.beta = 1.0f; });
     }

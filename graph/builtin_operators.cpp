@@ -22,6 +22,8 @@ int32_t newest_understood_version(int32_t builtin_code) {
     case builtin::kMaxPool2d:
       return 3;
     case builtin::kConcatenation:
+    case builtin::kResizeBilinear:
+    case builtin::kResizeNearestNeighbor:
       return 4;
     case builtin::kConv2d:
       return 8;
@@ -46,6 +48,8 @@ int32_t newest_understood_version(int32_t builtin_code) {
       return 4;
     case builtin::kSqueeze:
     case builtin::kLeakyRelu:
+    case builtin::kDepthToSpace:
+    case builtin::kSpaceToDepth:
       return 2;
     case builtin::kReluN1To1:
     case builtin::kReshape:
@@ -55,6 +59,11 @@ int32_t newest_understood_version(int32_t builtin_code) {
     default:
       return 0;
   }
+}
+
+int32_t first_version_of(const OperatorAttributes& attributes) {
+  const auto* resize = std::get_if<ResizeAttributes>(&attributes);
+  return resize != nullptr && resize->half_pixel_centers ? 3 : 1;
 }
 
 namespace {
@@ -86,6 +95,14 @@ struct CodeOf {
         break;
     }
     return builtin::kReshape;
+  }
+  int32_t operator()(const ResizeAttributes& attributes) const {
+    return attributes.kind == ResizeKind::kBilinear ? builtin::kResizeBilinear
+                                                    : builtin::kResizeNearestNeighbor;
+  }
+  int32_t operator()(const PixelBlockAttributes& attributes) const {
+    return attributes.kind == PixelBlockKind::kDepthToSpace ? builtin::kDepthToSpace
+                                                            : builtin::kSpaceToDepth;
   }
   int32_t operator()(const SoftmaxAttributes&) const { return builtin::kSoftmax; }
   int32_t operator()(const UnaryAttributes& attributes) const {

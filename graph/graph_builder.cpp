@@ -78,6 +78,7 @@ int32_t GraphBuilder::apply(OperatorAttributes attributes, std::vector<int32_t> 
   Operator op;
   op.builtin_code = builtin_code_of(attributes, inputs.size());
   op.name = builtin_operator_name(op.builtin_code);
+  op.version = first_version_of(attributes);
   op.attributes = std::move(attributes);
   op.inputs = std::move(inputs);
   Result<Shape> shape = infer_output_shape(graph_, op);
@@ -191,6 +192,22 @@ int32_t GraphBuilder::expand_dims(int32_t input, int32_t axis) {
   return apply(
       ReshapeAttributes{.kind = ReshapeKind::kExpandDims, .new_shape = {}, .squeezed_axes = {}},
       {input, operand}, tensor_at(input).type, tensor_at(input).quantization);
+}
+
+int32_t GraphBuilder::resize(int32_t input, int32_t height, int32_t width,
+                             ResizeAttributes attributes) {
+  const int32_t operand = int32_operand("size", {2}, {height, width});
+  return apply(attributes, {input, operand}, tensor_at(input).type, tensor_at(input).quantization);
+}
+
+int32_t GraphBuilder::depth_to_space(int32_t input, int32_t block_size) {
+  return apply(PixelBlockAttributes{PixelBlockKind::kDepthToSpace, block_size}, {input},
+               tensor_at(input).type, tensor_at(input).quantization);
+}
+
+int32_t GraphBuilder::space_to_depth(int32_t input, int32_t block_size) {
+  return apply(PixelBlockAttributes{PixelBlockKind::kSpaceToDepth, block_size}, {input},
+               tensor_at(input).type, tensor_at(input).quantization);
 }
 
 int32_t GraphBuilder::softmax(int32_t input, Quantization output, float beta) {

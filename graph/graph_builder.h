@@ -70,10 +70,13 @@ class GraphBuilder {
   int32_t pad_with(int32_t input, const std::vector<int32_t>& amounts, int32_t value);
   int32_t concatenation(const std::vector<int32_t>& inputs, int32_t axis, Quantization output,
                         Activation activation = Activation::kNone);
-  // The next three keep the input's quantization.
+  // The next six keep the input's quantization.
   int32_t reshape(int32_t input, const std::vector<int32_t>& new_shape);
   int32_t squeeze(int32_t input, const std::vector<int32_t>& axes);
   int32_t expand_dims(int32_t input, int32_t axis);
+  int32_t resize(int32_t input, int32_t height, int32_t width, ResizeAttributes attributes);
+  int32_t depth_to_space(int32_t input, int32_t block_size);
+  int32_t space_to_depth(int32_t input, int32_t block_size);
   int32_t softmax(int32_t input, Quantization output, float beta = 1.0f);
   int32_t unary(UnaryKind kind, int32_t input, Quantization output, float alpha = 0.0f);
   // float32 -> `type`, or 8 bit -> 8 bit.

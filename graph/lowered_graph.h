@@ -180,6 +180,68 @@ struct LoweredPad {
   int8_t value = 0;
 };
 
+// The tensor seen as [outer][rows][columns][inner] becomes [outer][columns][rows][inner]: what
+// DEPTH_TO_SPACE and SPACE_TO_DEPTH do, of which either `rows` or `columns` is the block's size.
+struct LoweredTransposition {
+  int32_t input = 0;
+  int32_t output = 0;
+  int32_t outer = 1;
+  int32_t rows = 1;
+  int32_t columns = 1;
+  int32_t inner = 1;
+
+  int64_t elements() const { return int64_t{outer} * rows * columns * inner; }
+};
+
+// RESIZE_NEAREST_NEIGHBOR: output (y, x) is input (rows[y], columns[x]), all channels.
+struct LoweredResizeNearestNeighbor {
+  int32_t input = 0;
+  int32_t output = 0;
+  Extent4d input_extent;
+  Extent4d output_extent;
+  std::vector<int32_t> rows;     // one for each row of the output
+  std::vector<int32_t> columns;  // one for each column of the output
+};
+
+// Between which two rows (or columns) of the input a row (or column) of the output lies, and their
+// shares in it.
+struct Interpolation {
+  int32_t first = 0;
+  int32_t second = 0;
+  // kFixedPoint...: not negative, 2^fraction_bits together. kFloat32: the bits of float32 numbers,
+  // about 1 together; the second may be negative where both rows are the same.
+  int32_t first_weight = 0;
+  int32_t second_weight = 0;
+
+  bool operator==(const Interpolation&) const = default;
+};
+
+// With r and c the interpolations of an output's row and column, and x the input:
+enum class InterpolationArithmetic : uint8_t {
+  // s = (x[r.first][c.first] * c.first_weight + x[r.first][c.second] * c.second_weight)
+  //         * r.first_weight
+  //   + (x[r.second][c.first] * c.first_weight + x[r.second][c.second] * c.second_weight)
+  //         * r.second_weight
+  // and then s / 2^(2 * fraction_bits) to the nearest integer. s fits in 32 bits.
+  kFixedPointTiesUp = 0,
+  kFixedPointTiesAway = 1,
+  // With x as uint8 and w_ij = r.i_weight * c.j_weight, every operation rounded to float32:
+  // the integer part of (((x_11 * w_11 + x_12 * w_12) + x_21 * w_21) + x_22 * w_22) + 0.5.
+  kFloat32 = 2,
+};
+
+// RESIZE_BILINEAR.
+struct LoweredResizeBilinear {
+  int32_t input = 0;
+  int32_t output = 0;
+  Extent4d input_extent;
+  Extent4d output_extent;
+  InterpolationArithmetic arithmetic = InterpolationArithmetic::kFixedPointTiesUp;
+  int32_t fraction_bits = 0;           // at most 11; not of kFloat32
+  std::vector<Interpolation> rows;     // one for each row of the output
+  std::vector<Interpolation> columns;  // one for each column of the output
+};
+
 // Indexed by stored value + 128.
 using ByteTable = std::array<int8_t, 256>;
 
@@ -238,6 +300,7 @@ struct LoweredDequantize {
 using LoweredOperation =
     std::variant<LoweredConvolution, LoweredDepthwiseConvolution, LoweredAdd, LoweredMul,
                  LoweredPool, LoweredMean, LoweredPad, LoweredConcatenation, LoweredReshape,
+                 LoweredTransposition, LoweredResizeNearestNeighbor, LoweredResizeBilinear,
                  LoweredTable, LoweredSoftmax, LoweredQuantize, LoweredDequantize>;
 
 struct LoweredOperator {

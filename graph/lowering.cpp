@@ -39,6 +39,12 @@ struct Lower {
   Result<LoweredOperation> operator()(const ReshapeAttributes&) const {
     return lower_reshape(context);
   }
+  Result<LoweredOperation> operator()(const ResizeAttributes& attributes) const {
+    return lower_resize(context, attributes);
+  }
+  Result<LoweredOperation> operator()(const PixelBlockAttributes& attributes) const {
+    return lower_pixel_blocks(context, attributes);
+  }
   Result<LoweredOperation> operator()(const SoftmaxAttributes& attributes) const {
     return lower_softmax(context, attributes);
   }

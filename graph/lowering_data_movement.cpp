@@ -1,4 +1,5 @@
-// PAD, CONCATENATION, RESHAPE: elements move, and only CONCATENATION may change them on the way.
+// PAD, CONCATENATION, RESHAPE, DEPTH_TO_SPACE, SPACE_TO_DEPTH: elements move, and only
+// CONCATENATION may change them on the way.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -10,6 +11,8 @@
 
 namespace lockstep::graph {
 namespace {
+
+constexpr std::array<size_t, 1> kActivations{0};
 
 // One dimension of a padded tensor.
 struct PaddedDimension {
@@ -71,14 +74,9 @@ Result<std::vector<int8_t>> concatenation_table(const LoweringContext& context, 
   return table;
 }
 
-bool same_quantization(const Tensor& a, const Tensor& b) {
-  return scale_of(a) == scale_of(b) && model_zero_point(a) == model_zero_point(b);
-}
-
 }  // namespace
 
 Result<LoweredOperation> lower_pad(const LoweringContext& context) {
-  constexpr std::array<size_t, 1> kActivations{0};
   if (Status status = require_one_type(context, kActivations); !status) {
     return tl::unexpected(status.error());
   }
@@ -162,6 +160,27 @@ Result<LoweredOperation> lower_reshape(const LoweringContext& context) {
                                        data_type_name(input.type)));
   }
   return LoweredReshape{context.op.inputs[0], context.op.outputs[0]};
+}
+
+// A pixel's channels are [block_row][block_column][channel]. Beside the columns of an image they
+// are [column][block_row][block_column * channel], or, spread out in rows of smaller pixels,
+// [block_row][column][block_column * channel].
+Result<LoweredOperation> lower_pixel_blocks(const LoweringContext& context,
+                                            const PixelBlockAttributes& attributes) {
+  if (Status status = require_one_type(context, kActivations); !status) {
+    return tl::unexpected(status.error());
+  }
+  const bool spreads = attributes.kind == PixelBlockKind::kDepthToSpace;
+  // The fewer pixels, with whole blocks in their channels.
+  const Extent4d blocks = extent_of(spreads ? input_tensor(context, 0) : output_tensor(context));
+  LoweredTransposition lowered;
+  lowered.input = context.op.inputs[0];
+  lowered.output = context.op.outputs[0];
+  lowered.outer = blocks.batch * blocks.height;
+  lowered.rows = spreads ? blocks.width : attributes.block_size;
+  lowered.columns = spreads ? attributes.block_size : blocks.width;
+  lowered.inner = blocks.channels / attributes.block_size;
+  return lowered;
 }
 
 }  // namespace lockstep::graph

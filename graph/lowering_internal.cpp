@@ -127,6 +127,10 @@ int32_t stored_zero_point(const Tensor& tensor) {
   return model_zero_point(tensor) - storage_offset(tensor.type);
 }
 
+bool same_quantization(const Tensor& a, const Tensor& b) {
+  return scale_of(a) == scale_of(b) && model_zero_point(a) == model_zero_point(b);
+}
+
 std::vector<int8_t> stored_values(const Tensor& tensor) {
   std::vector<int8_t> values(tensor.data.size());
   to_stored(tensor.type, tensor.data.data(), reinterpret_cast<std::byte*>(values.data()),

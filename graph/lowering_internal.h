@@ -49,6 +49,7 @@ inline float scale_of(const Tensor& tensor) { return tensor.quantization.scales[
 // The zero point in the model's own domain, and in the signed domain.
 int32_t model_zero_point(const Tensor& tensor);
 int32_t stored_zero_point(const Tensor& tensor);
+bool same_quantization(const Tensor& a, const Tensor& b);
 // An 8-bit constant in the signed domain.
 std::vector<int8_t> stored_values(const Tensor& tensor);
 // An int32 or int64 constant. A value outside int32 is clamped to it.
@@ -100,6 +101,10 @@ Result<LoweredOperation> lower_pad(const LoweringContext& context);
 Result<LoweredOperation> lower_concatenation(const LoweringContext& context,
                                              const ConcatenationAttributes& attributes);
 Result<LoweredOperation> lower_reshape(const LoweringContext& context);
+Result<LoweredOperation> lower_pixel_blocks(const LoweringContext& context,
+                                            const PixelBlockAttributes& attributes);
+Result<LoweredOperation> lower_resize(const LoweringContext& context,
+                                      const ResizeAttributes& attributes);
 Result<LoweredOperation> lower_softmax(const LoweringContext& context,
                                        const SoftmaxAttributes& attributes);
 Result<LoweredOperation> lower_unary(const LoweringContext& context,

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <limits>
 
 #include "graph/testing/graph_builder.h"
@@ -442,6 +443,154 @@ TEST(LowerConcatenation, RefusesScalesWhoseRatioIsNoFloat) {
                         Contract::kTflite),
                 HasSubstr("beyond what integers express"));
   }
+}
+
+TEST(LowerPixelBlocks, SwapsTheBlocksRowsWithTheImagesColumns) {
+  const auto transposition = [](bool spreads, Shape shape) {
+    GraphBuilder builder;
+    const int32_t x = builder.input("x", DataType::kInt8, std::move(shape), per_tensor(1.0f));
+    const int32_t y = spreads ? builder.depth_to_space(x, 2) : builder.space_to_depth(x, 2);
+    return lower_only<LoweredTransposition>(builder.build({y}), Contract::kTflite);
+  };
+  const LoweredTransposition spread = transposition(true, {2, 3, 5, 12});
+  EXPECT_EQ(spread.outer, 2 * 3);
+  EXPECT_EQ(spread.rows, 5);
+  EXPECT_EQ(spread.columns, 2);
+  EXPECT_EQ(spread.inner, 2 * 3);
+  const LoweredTransposition back = transposition(false, {2, 6, 10, 3});
+  EXPECT_EQ(back.outer, spread.outer);
+  EXPECT_EQ(back.rows, spread.columns);
+  EXPECT_EQ(back.columns, spread.rows);
+  EXPECT_EQ(back.inner, spread.inner);
+}
+
+// --- Resizing ----------------------------------------------------------------------------------
+
+struct Resizing {
+  DataType type = DataType::kInt8;
+  int32_t from = 1;  // rows; the image has one column
+  int32_t to = 1;
+  ResizeAttributes attributes{};
+};
+
+Graph resized(const Resizing& resizing) {
+  GraphBuilder builder;
+  const int32_t x =
+      builder.input("x", resizing.type, {1, resizing.from, 1, 3}, per_tensor(1.0f, 3));
+  return builder.build({builder.resize(x, resizing.to, 1, resizing.attributes)});
+}
+
+LoweredResizeBilinear bilinear(const Resizing& resizing, Contract contract) {
+  return lower_only<LoweredResizeBilinear>(resized(resizing), contract);
+}
+
+TEST(LowerResizeBilinear, WeighsInTenBitsForBuiltinKernels) {
+  // 2 / 3 of 1024 is 682.67.
+  const auto lowered = bilinear({.from = 2, .to = 3}, Contract::kTflite);
+  EXPECT_EQ(lowered.arithmetic, InterpolationArithmetic::kFixedPointTiesAway);
+  EXPECT_EQ(lowered.fraction_bits, 10);
+  EXPECT_THAT(lowered.rows,
+              ElementsAre(Interpolation{0, 0, 1024, 0}, Interpolation{0, 1, 1024 - 683, 683},
+                          Interpolation{1, 1, 1024, 0}));
+  EXPECT_THAT(lowered.columns, ElementsAre(Interpolation{0, 0, 1024, 0}));
+  EXPECT_EQ(bilinear({.from = 2, .to = 3}, Contract::kSingle).arithmetic,
+            InterpolationArithmetic::kFixedPointTiesUp);
+}
+
+TEST(LowerResizeBilinear, WeighsInElevenBitsForXnnpack) {
+  const auto lowered = bilinear({.from = 2, .to = 3}, Contract::kLitert);
+  EXPECT_EQ(lowered.arithmetic, InterpolationArithmetic::kFixedPointTiesUp);
+  EXPECT_EQ(lowered.fraction_bits, 11);
+  EXPECT_THAT(lowered.rows,
+              ElementsAre(Interpolation{0, 1, 2048, 0}, Interpolation{0, 1, 2048 - 1365, 1365},
+                          Interpolation{1, 1, 2048, 0}));
+}
+
+TEST(LowerResizeBilinear, PlacesPixelsAsTheOptionsSay) {
+  const auto second_weights = [](ResizeAttributes attributes) {
+    std::vector<int32_t> weights;
+    for (const Interpolation& row :
+         bilinear({.from = 2, .to = 4, .attributes = attributes}, Contract::kTflite).rows) {
+      weights.push_back(row.first * 1024 + row.second_weight);
+    }
+    return weights;
+  };
+  EXPECT_THAT(second_weights({}), ElementsAre(0, 512, 1024, 1024));
+  EXPECT_THAT(second_weights({.align_corners = true}), ElementsAre(0, 341, 682, 1023));
+  EXPECT_THAT(second_weights({.half_pixel_centers = true}), ElementsAre(0, 256, 768, 1024));
+}
+
+TEST(LowerResizeBilinear, WeighsUint8InIntegersWhereFloatsAreExact) {
+  const ResizeAttributes half_pixels{.half_pixel_centers = true};
+  const auto exact = bilinear({DataType::kUint8, 2, 4, half_pixels}, Contract::kTflite);
+  EXPECT_EQ(exact.arithmetic, InterpolationArithmetic::kFixedPointTiesUp);
+  EXPECT_EQ(exact.fraction_bits, 7);
+  EXPECT_THAT(exact.rows, ElementsAre(Interpolation{0, 0, 128, 0}, Interpolation{0, 1, 96, 32},
+                                      Interpolation{0, 1, 32, 96}, Interpolation{1, 1, 128, 0}));
+  const auto inexact = bilinear({DataType::kUint8, 2, 3, half_pixels}, Contract::kTflite);
+  EXPECT_EQ(inexact.arithmetic, InterpolationArithmetic::kFloat32);
+  const float before_the_first = 0.5f * (2.0f / 3.0f) - 0.5f;
+  EXPECT_EQ(inexact.rows[0], (Interpolation{0, 0, std::bit_cast<int32_t>(1.0f - before_the_first),
+                                            std::bit_cast<int32_t>(before_the_first)}));
+  EXPECT_EQ(bilinear({DataType::kUint8, 2, 3, half_pixels}, Contract::kLitert).fraction_bits, 11);
+}
+
+TEST(LowerResizeBilinear, RefusesWhatEnginesDoNotCompute) {
+  EXPECT_THAT(refusal(resized({.from = 2,
+                               .to = 3,
+                               .attributes = {.align_corners = true, .half_pixel_centers = true}}),
+                      Contract::kTflite),
+              HasSubstr("not both"));
+  // 1024 * 15 / 10000 is rounded to 2: the last row would be 19998 / 1024 = 19.5.
+  EXPECT_THAT(refusal(resized({.from = 15, .to = 10'000}), Contract::kTflite),
+              HasSubstr("behind the image's end"));
+  EXPECT_EQ(bilinear({.from = 15, .to = 10'000}, Contract::kLitert).rows.back().second, 14);
+}
+
+TEST(LowerResize, RefusesImagesThatAreTooLong) {
+  for (const ResizeKind kind : {ResizeKind::kBilinear, ResizeKind::kNearestNeighbor}) {
+    for (const auto& [from, to] : {std::pair{65'537, 2}, {2, 65'537}}) {
+      EXPECT_THAT(refusal(resized({.from = from, .to = to, .attributes = {.kind = kind}}),
+                          Contract::kTflite),
+                  HasSubstr("65537 pixels long; at most 65536"));
+    }
+  }
+}
+
+TEST(LowerResizeNearestNeighbor, ChoosesRowsAsTheOptionsSay) {
+  const auto rows = [](DataType type, int32_t from, int32_t to, bool align_corners,
+                       bool half_pixel_centers) {
+    return lower_only<LoweredResizeNearestNeighbor>(
+               resized({type,
+                        from,
+                        to,
+                        {ResizeKind::kNearestNeighbor, align_corners, half_pixel_centers}}),
+               Contract::kTflite)
+        .rows;
+  };
+  for (const DataType type : {DataType::kInt8, DataType::kUint8}) {
+    EXPECT_THAT(rows(type, 4, 3, false, false), ElementsAre(0, 1, 2));
+    EXPECT_THAT(rows(type, 4, 3, true, false), ElementsAre(0, 2, 3));  // 1.5 is rounded away
+    EXPECT_THAT(rows(type, 4, 3, false, true), ElementsAre(0, 2, 3));
+    EXPECT_THAT(rows(type, 2, 5, false, false), ElementsAre(0, 0, 0, 1, 1));
+  }
+}
+
+// 41 * float32(2 / 82) is below 1, 41 * (2^17 / 82 + 1) is above 2^16.
+TEST(LowerResizeNearestNeighbor, CountsUint8RowsInSixteenBits) {
+  const auto row_41 = [](DataType type) {
+    return lower_only<LoweredResizeNearestNeighbor>(
+               resized({type, 2, 82, {ResizeKind::kNearestNeighbor}}), Contract::kLitert)
+        .rows[41];
+  };
+  EXPECT_EQ(row_41(DataType::kInt8), 0);
+  EXPECT_EQ(row_41(DataType::kUint8), 1);
+  EXPECT_THAT(refusal(resized({DataType::kUint8, 32'768, 2, {ResizeKind::kNearestNeighbor}}),
+                      Contract::kTflite),
+              HasSubstr("less than 32768"));
+  const auto lowered = lower_only<LoweredResizeNearestNeighbor>(
+      resized({DataType::kUint8, 32'767, 2, {ResizeKind::kNearestNeighbor}}), Contract::kTflite);
+  EXPECT_THAT(lowered.rows, ElementsAre(0, 16383));
 }
 
 // --- Tables ------------------------------------------------------------------------------------

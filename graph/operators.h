@@ -103,6 +103,30 @@ struct ReshapeAttributes {
   bool operator==(const ReshapeAttributes&) const = default;
 };
 
+enum class ResizeKind : uint8_t { kBilinear, kNearestNeighbor };
+
+// Where in the input output pixel i lies, along either direction of the image: at i * scale with
+//   scale = input / output, or (input - 1) / (output - 1) with align_corners: corners coincide.
+// With half_pixel_centers its centre is meant: (i + 0.5) * scale is in input pixel number
+// floor((i + 0.5) * scale), and lies between the centres of those around (i + 0.5) * scale - 0.5.
+// Inputs: [0] NHWC, [1] int32 height and width of the output (constant).
+struct ResizeAttributes {
+  ResizeKind kind = ResizeKind::kBilinear;
+  bool align_corners = false;
+  bool half_pixel_centers = false;
+  bool operator==(const ResizeAttributes&) const = default;
+};
+
+enum class PixelBlockKind : uint8_t { kDepthToSpace, kSpaceToDepth };
+
+// DEPTH_TO_SPACE lays the channels of a pixel out as a block of block_size x block_size pixels, row
+// by row, each with that part of the channels; SPACE_TO_DEPTH is its inverse. Inputs: [0] NHWC.
+struct PixelBlockAttributes {
+  PixelBlockKind kind = PixelBlockKind::kDepthToSpace;
+  int32_t block_size = 1;
+  bool operator==(const PixelBlockAttributes&) const = default;
+};
+
 struct SoftmaxAttributes {
   float beta = 1.0f;  // over the last dimension
   bool operator==(const SoftmaxAttributes&) const = default;
@@ -144,8 +168,9 @@ struct OpaqueAttributes {
 using OperatorAttributes =
     std::variant<Conv2dAttributes, DepthwiseConv2dAttributes, FullyConnectedAttributes,
                  BinaryAttributes, Pool2dAttributes, MeanAttributes, PadAttributes,
-                 ConcatenationAttributes, ReshapeAttributes, SoftmaxAttributes, UnaryAttributes,
-                 QuantizeAttributes, DequantizeAttributes, OpaqueAttributes>;
+                 ConcatenationAttributes, ReshapeAttributes, ResizeAttributes, PixelBlockAttributes,
+                 SoftmaxAttributes, UnaryAttributes, QuantizeAttributes, DequantizeAttributes,
+                 OpaqueAttributes>;
 
 inline constexpr int32_t kAbsentTensor = -1;
 

@@ -348,6 +348,49 @@ struct Inference {
     return reshape(input, (*inputs)[1], attributes.new_shape);
   }
 
+  Result<Shape> operator()(const ResizeAttributes&) const {
+    const auto inputs = resolve_inputs(graph, op, 2, 2);
+    if (!inputs) return tl::unexpected(inputs.error());
+    const Tensor& input = *(*inputs)[0];
+    const Tensor& size_tensor = *(*inputs)[1];
+    if (auto status = require_rank(input, 4, "input"); !status) return fail(status);
+    const auto size = constant_operand(size_tensor);
+    if (!size) return tl::unexpected(size.error());
+    if (size->size() != 2 || (*size)[0] < 1 || (*size)[1] < 1) {
+      return make_error(ErrorCode::kInvalidModel,
+                        "the new size '{}' is [{}], needs two positive numbers",
+                        printable(size_tensor.name), fmt::join(*size, ", "));
+    }
+    return checked({input.shape[0], (*size)[0], (*size)[1], input.shape[3]});
+  }
+
+  Result<Shape> operator()(const PixelBlockAttributes& attributes) const {
+    const auto inputs = resolve_inputs(graph, op, 1, 1);
+    if (!inputs) return tl::unexpected(inputs.error());
+    const Tensor& input = *(*inputs)[0];
+    if (auto status = require_rank(input, 4, "input"); !status) return fail(status);
+    const int64_t size = attributes.block_size;
+    if (size < 1) {
+      return make_error(ErrorCode::kInvalidModel, "block size {} must be positive", size);
+    }
+    const int64_t height = input.shape[1];
+    const int64_t width = input.shape[2];
+    const int64_t channels = input.shape[3];
+    if (attributes.kind == PixelBlockKind::kDepthToSpace) {
+      if (channels % (size * size) != 0) {
+        return make_error(ErrorCode::kInvalidModel,
+                          "the {} channels of '{}' do not fill {}x{} pixels", channels,
+                          printable(input.name), size, size);
+      }
+      return checked({input.shape[0], height * size, width * size, channels / (size * size)});
+    }
+    if (height % size != 0 || width % size != 0) {
+      return make_error(ErrorCode::kInvalidModel, "the {}x{} pixels of '{}' are not made of {}x{}",
+                        height, width, printable(input.name), size, size);
+    }
+    return checked({input.shape[0], height / size, width / size, channels * size * size});
+  }
+
   Result<Shape> operator()(const SoftmaxAttributes& attributes) const {
     const auto shape = same_as_input();
     if (!shape) return shape;

@@ -303,6 +303,46 @@ TEST_F(ShapeInference, ExpandDimsInsertsAnExtentOfOne) {
   expect_error(infer(builder_, expand, {x}), ErrorCode::kInvalidModel, "no axis");
 }
 
+TEST_F(ShapeInference, ResizesTakeTheirSizeFromAnOperand) {
+  const int32_t x = input({2, 3, 4, 5});
+  for (const ResizeKind kind : {ResizeKind::kBilinear, ResizeKind::kNearestNeighbor}) {
+    const ResizeAttributes resize{.kind = kind};
+    EXPECT_EQ(infer(builder_, resize, {x, numbers({7, 1})}), (Shape{2, 7, 1, 5}));
+    for (const std::vector<int32_t>& wrong :
+         std::vector<std::vector<int32_t>>{{0, 3}, {3, -1}, {3}, {3, 3, 3}}) {
+      expect_error(infer(builder_, resize, {x, numbers(wrong)}), ErrorCode::kInvalidModel,
+                   "two positive numbers");
+    }
+    expect_error(infer(builder_, resize, {input({2, 3}), numbers({7, 1})}),
+                 ErrorCode::kInvalidModel, "needs 4 dimensions");
+    expect_error(infer(builder_, resize, {x, numbers({1 << 30, 1 << 30})}), ErrorCode::kUnsupported,
+                 "too large");
+    const int32_t wide = builder_.constant<int64_t>("size", {2}, {int64_t{1} << 40, 1});
+    expect_error(infer(builder_, resize, {x, wide}), ErrorCode::kUnsupported,
+                 "extent of 1099511627776");
+  }
+}
+
+TEST_F(ShapeInference, PixelBlocksMoveExtentsBetweenImageAndChannels) {
+  const auto blocks = [](PixelBlockKind kind, int32_t size) {
+    return PixelBlockAttributes{kind, size};
+  };
+  const int32_t x = input({2, 6, 9, 18});
+  EXPECT_EQ(infer(builder_, blocks(PixelBlockKind::kDepthToSpace, 3), {x}), (Shape{2, 18, 27, 2}));
+  EXPECT_EQ(infer(builder_, blocks(PixelBlockKind::kSpaceToDepth, 3), {x}), (Shape{2, 2, 3, 162}));
+  expect_error(infer(builder_, blocks(PixelBlockKind::kDepthToSpace, 2), {x}),
+               ErrorCode::kInvalidModel, "18 channels of 'x' do not fill 2x2 pixels");
+  expect_error(infer(builder_, blocks(PixelBlockKind::kSpaceToDepth, 2), {x}),
+               ErrorCode::kInvalidModel, "6x9 pixels of 'x' are not made of 2x2");
+  for (const PixelBlockKind kind : {PixelBlockKind::kDepthToSpace, PixelBlockKind::kSpaceToDepth}) {
+    for (const int32_t size : {0, -2}) {
+      expect_error(infer(builder_, blocks(kind, size), {x}), ErrorCode::kInvalidModel,
+                   "must be positive");
+    }
+    EXPECT_FALSE(infer(builder_, blocks(kind, std::numeric_limits<int32_t>::max()), {x}));
+  }
+}
+
 TEST_F(ShapeInference, ElementwiseOperatorsKeepTheShape) {
   const int32_t x = input({3, 2});
   EXPECT_EQ(infer(builder_, UnaryAttributes{}, {x}), (Shape{3, 2}));

@@ -106,6 +106,14 @@ class AttributesReader {
       case builtin::kExpandDims:
         return ReshapeAttributes{
             .kind = ReshapeKind::kExpandDims, .new_shape = {}, .squeezed_axes = {}};
+      case builtin::kResizeBilinear:
+        return resize<schema::ResizeBilinearOptions>(ResizeKind::kBilinear);
+      case builtin::kResizeNearestNeighbor:
+        return resize<schema::ResizeNearestNeighborOptions>(ResizeKind::kNearestNeighbor);
+      case builtin::kDepthToSpace:
+        return pixel_blocks<schema::DepthToSpaceOptions>(PixelBlockKind::kDepthToSpace);
+      case builtin::kSpaceToDepth:
+        return pixel_blocks<schema::SpaceToDepthOptions>(PixelBlockKind::kSpaceToDepth);
       case builtin::kSoftmax:
         return softmax();
       case builtin::kLogistic:
@@ -265,6 +273,24 @@ class AttributesReader {
     return attributes;
   }
 
+  template <typename Options>
+  OperatorAttributes resize(ResizeKind kind) {
+    ResizeAttributes attributes;
+    attributes.kind = kind;
+    if (const auto* options = optional<Options>(); options != nullptr) {
+      attributes.align_corners = options->align_corners();
+      attributes.half_pixel_centers = options->half_pixel_centers();
+    }
+    return attributes;
+  }
+
+  template <typename Options>
+  OperatorAttributes pixel_blocks(PixelBlockKind kind) {
+    const auto* options = required<Options>();
+    if (options == nullptr) return OpaqueAttributes{};
+    return PixelBlockAttributes{kind, options->block_size()};
+  }
+
   OperatorAttributes softmax() {
     const auto* options = required<schema::SoftmaxOptions>();
     if (options == nullptr) return OpaqueAttributes{};
@@ -343,6 +369,20 @@ class OptionsWriter {
         break;
     }
     return written(schema::CreateReshapeOptionsDirect(builder_, &attributes.new_shape));
+  }
+  WrittenOptions operator()(const ResizeAttributes& attributes) const {
+    constexpr int32_t kSizeIsAnOperand = 0;
+    return attributes.kind == ResizeKind::kBilinear
+               ? written(schema::CreateResizeBilinearOptions(
+                     builder_, kSizeIsAnOperand, kSizeIsAnOperand, attributes.align_corners,
+                     attributes.half_pixel_centers))
+               : written(schema::CreateResizeNearestNeighborOptions(
+                     builder_, attributes.align_corners, attributes.half_pixel_centers));
+  }
+  WrittenOptions operator()(const PixelBlockAttributes& attributes) const {
+    return attributes.kind == PixelBlockKind::kDepthToSpace
+               ? written(schema::CreateDepthToSpaceOptions(builder_, attributes.block_size))
+               : written(schema::CreateSpaceToDepthOptions(builder_, attributes.block_size));
   }
   WrittenOptions operator()(const SoftmaxAttributes& attributes) const {
     return written(schema::CreateSoftmaxOptions(builder_, attributes.beta));

@@ -42,6 +42,20 @@ void concatenation(const graph::LoweredConcatenation& operation,
   }
 }
 
+void transposition(const graph::LoweredTransposition& operation, std::span<const int8_t> input,
+                   std::span<int8_t> output) {
+  auto source = input.begin();
+  for (int64_t outer = 0; outer < operation.outer; ++outer) {
+    for (int64_t row = 0; row < operation.rows; ++row) {
+      for (int64_t column = 0; column < operation.columns; ++column) {
+        const int64_t run = (outer * operation.columns + column) * operation.rows + row;
+        std::copy_n(source, operation.inner, output.begin() + run * operation.inner);
+        source += operation.inner;
+      }
+    }
+  }
+}
+
 void reshape(std::span<const std::byte> input, std::span<std::byte> output) {
   std::copy(input.begin(), input.end(), output.begin());
 }

@@ -1,5 +1,5 @@
-// PAD, CONCATENATION and RESHAPE, which move elements without computing: the executable
-// specification.
+// PAD, CONCATENATION, RESHAPE and transpositions, which move elements without computing: the
+// executable specification.
 #pragma once
 
 #include <cstddef>
@@ -19,6 +19,10 @@ void pad(const graph::LoweredPad& operation, std::span<const int8_t> input,
 // through tables[i] where there is one. inputs[i] belongs to operation.inputs[i].
 void concatenation(const graph::LoweredConcatenation& operation,
                    std::span<const std::span<const int8_t>> inputs, std::span<int8_t> output);
+
+// [outer][rows][columns][inner] to [outer][columns][rows][inner].
+void transposition(const graph::LoweredTransposition& operation, std::span<const int8_t> input,
+                   std::span<int8_t> output);
 
 // The same bytes; input and output are equally long. Any element type.
 void reshape(std::span<const std::byte> input, std::span<std::byte> output);

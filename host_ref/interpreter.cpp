@@ -12,6 +12,7 @@
 #include "host_ref/mean.h"
 #include "host_ref/pool.h"
 #include "host_ref/quantize.h"
+#include "host_ref/resize.h"
 #include "host_ref/softmax.h"
 #include "host_ref/table.h"
 
@@ -115,6 +116,16 @@ struct ExpectationsOf {
     const DataType type = graph.tensors[static_cast<size_t>(operation.input)].type;
     return like_input(operation, type, type);
   }
+  std::vector<Expectation> operator()(const graph::LoweredTransposition& operation) const {
+    return {{operation.input, DataType::kInt8, operation.elements()},
+            {operation.output, DataType::kInt8, operation.elements()}};
+  }
+  std::vector<Expectation> operator()(const graph::LoweredResizeNearestNeighbor& operation) const {
+    return images(operation);
+  }
+  std::vector<Expectation> operator()(const graph::LoweredResizeBilinear& operation) const {
+    return images(operation);
+  }
   std::vector<Expectation> operator()(const graph::LoweredTable& operation) const {
     return like_input(operation, DataType::kInt8, DataType::kInt8);
   }
@@ -216,6 +227,15 @@ class Runner {
   }
   void operator()(const graph::LoweredReshape& operation) const {
     reshape(bytes(operation.input), bytes(operation.output));
+  }
+  void operator()(const graph::LoweredTransposition& operation) const {
+    transposition(operation, read(operation.input), write(operation.output));
+  }
+  void operator()(const graph::LoweredResizeNearestNeighbor& operation) const {
+    resize_nearest_neighbor(operation, read(operation.input), write(operation.output));
+  }
+  void operator()(const graph::LoweredResizeBilinear& operation) const {
+    resize_bilinear(operation, read(operation.input), write(operation.output));
   }
   void operator()(const graph::LoweredTable& operation) const {
     apply_table(operation.table, read(operation.input), write(operation.output));

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -10,6 +11,7 @@
 #include "host_ref/mean.h"
 #include "host_ref/pool.h"
 #include "host_ref/quantize.h"
+#include "host_ref/resize.h"
 #include "host_ref/softmax.h"
 #include "host_ref/table.h"
 
@@ -199,6 +201,82 @@ TEST(Concatenation, InterleavesRowsAndTranslatesThroughTables) {
   concatenation(operation, inputs, output);
   EXPECT_THAT(output, ElementsAre(1, 2, -50, 3, 4, 127));
 }
+
+TEST(Transposition, SwapsTheMiddleDimensions) {
+  const graph::LoweredTransposition operation{.outer = 2, .rows = 3, .columns = 2, .inner = 1};
+  const Values<12> input = {1, 2, 3, 4, 5, 6, 11, 12, 13, 14, 15, 16};
+  Values<12> output{};
+  transposition(operation, input, output);
+  EXPECT_THAT(output, ElementsAre(1, 3, 5, 2, 4, 6, 11, 13, 15, 12, 14, 16));
+}
+
+// Channels of a pixel as [block_row][block_column][channel], with one channel and two.
+TEST(Transposition, LaysChannelsOutAsPixels) {
+  const Values<16> input = {1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 13, 14, 15, 16, 17, 18};
+  Values<16> output{};
+  transposition({.outer = 1, .rows = 2, .columns = 2, .inner = 4}, input, output);
+  EXPECT_THAT(output, ElementsAre(1, 2, 3, 4, 11, 12, 13, 14, 5, 6, 7, 8, 15, 16, 17, 18));
+}
+
+// --- Resizing ----------------------------------------------------------------------------------
+
+TEST(ResizeNearestNeighbor, CopiesTheChosenPixels) {
+  const graph::LoweredResizeNearestNeighbor operation{.input_extent = {2, 1, 2, 2},
+                                                      .output_extent = {2, 2, 3, 2},
+                                                      .rows = {0, 0},
+                                                      .columns = {1, 0, 1}};
+  const Values<8> input = {1, 2, 3, 4, 5, 6, 7, 8};
+  Values<24> output{};
+  resize_nearest_neighbor(operation, input, output);
+  EXPECT_THAT(output, ElementsAre(3, 4, 1, 2, 3, 4, 3, 4, 1, 2, 3, 4,  //
+                                  7, 8, 5, 6, 7, 8, 7, 8, 5, 6, 7, 8));
+}
+
+// Half of every pixel: the sum is four times the result.
+int32_t average(graph::InterpolationArithmetic arithmetic, const Corners& corners) {
+  const bool in_float = arithmetic == graph::InterpolationArithmetic::kFloat32;
+  const int32_t half = in_float ? std::bit_cast<int32_t>(0.5f) : 1;
+  const graph::Interpolation middle{0, 1, half, half};
+  graph::LoweredResizeBilinear operation;
+  operation.arithmetic = arithmetic;
+  operation.fraction_bits = 1;
+  return interpolate(operation, middle, middle, corners);
+}
+
+TEST(ResizeBilinear, RoundsTiesAsTheArithmeticSays) {
+  using graph::InterpolationArithmetic;
+  EXPECT_EQ(average(InterpolationArithmetic::kFixedPointTiesUp, {-1, -1, 0, 0}), 0);
+  EXPECT_EQ(average(InterpolationArithmetic::kFixedPointTiesAway, {-1, -1, 0, 0}), -1);
+  EXPECT_EQ(average(InterpolationArithmetic::kFloat32, {-1, -1, 0, 0}), 0);
+  for (const auto arithmetic :
+       {InterpolationArithmetic::kFixedPointTiesUp, InterpolationArithmetic::kFixedPointTiesAway,
+        InterpolationArithmetic::kFloat32}) {
+    EXPECT_EQ(average(arithmetic, {1, 1, 0, 0}), 1);
+    EXPECT_EQ(average(arithmetic, {1, 0, 0, 0}), 0);
+    EXPECT_EQ(average(arithmetic, {0, -1, 0, 0}), 0);
+    EXPECT_EQ(average(arithmetic, {-1, -1, -1, 0}), -1);
+    EXPECT_EQ(average(arithmetic, {127, 127, 127, 127}), 127);
+    EXPECT_EQ(average(arithmetic, {-128, -128, -128, -128}), -128);
+  }
+}
+
+TEST(ResizeBilinear, WeighsRowsAndColumns) {
+  const graph::LoweredResizeBilinear operation{
+      .input_extent = {1, 2, 2, 2},
+      .output_extent = {1, 2, 2, 2},
+      .arithmetic = graph::InterpolationArithmetic::kFixedPointTiesUp,
+      .fraction_bits = 2,
+      .rows = {{0, 1, 3, 1}, {1, 1, 4, 0}},
+      .columns = {{0, 1, 1, 3}, {1, 1, 4, 0}}};
+  const Values<8> input = {0, 100, 16, -100, 32, 4, 64, 8};
+  Values<8> output{};
+  resize_bilinear(operation, input, output);
+  EXPECT_THAT(output, ElementsAre(23, -36,  // 3/4 * 12 + 1/4 * 56, 3/4 * -50 + 1/4 * 7 = -35.75
+                                  28, -73,  // 3/4 * 16 + 1/4 * 64, 3/4 * -100 + 1/4 * 8
+                                  56, 7, 64, 8));
+}
+
+// --- Tables ------------------------------------------------------------------------------------
 
 TEST(Table, IsIndexedByTheStoredValuePlus128) {
   Values<256> table{};

@@ -590,6 +590,87 @@ TEST_P(TfliteOracleTest, ReshapesMoveNothing) {
   compare(builder.build({builder.reshape(input, {4, 6})}), {every_byte(24)});
 }
 
+// Extents of an image before and after, in either direction.
+struct ResizeCase {
+  int32_t input_height;
+  int32_t input_width;
+  int32_t output_height;
+  int32_t output_width;
+};
+
+constexpr std::array kResizeCases = {
+    ResizeCase{1, 1, 3, 2},    ResizeCase{2, 3, 4, 6},      ResizeCase{3, 2, 24, 16},
+    ResizeCase{5, 7, 8, 5},    ResizeCase{6, 6, 12, 12},    ResizeCase{7, 5, 1, 1},
+    ResizeCase{9, 8, 4, 4},    ResizeCase{10, 11, 37, 101}, ResizeCase{13, 17, 3, 5},
+    ResizeCase{16, 9, 9, 16},  ResizeCase{33, 4, 10, 3},    ResizeCase{4, 33, 6, 80},
+    ResizeCase{1, 40, 7, 41},  ResizeCase{64, 3, 63, 2},    ResizeCase{12, 12, 13, 13},
+    ResizeCase{3, 100, 2, 33}, ResizeCase{2, 2, 255, 3},    ResizeCase{20, 20, 60, 7},
+    ResizeCase{2, 3, 82, 123},
+};
+
+TEST_P(TfliteOracleTest, Resizes) {
+  for (const graph::ResizeKind kind :
+       {graph::ResizeKind::kBilinear, graph::ResizeKind::kNearestNeighbor}) {
+    for (const ResizeCase& c : kResizeCases) {
+      for (const auto& [align_corners, half_pixel_centers] :
+           {std::pair{false, false}, {true, false}, {false, true}, {true, true}}) {
+        if (kind == graph::ResizeKind::kBilinear && align_corners && half_pixel_centers) {
+          continue;
+        }
+        for (const int32_t channels : {1, 5, 16}) {
+          SCOPED_TRACE(fmt::format("kind {} {}x{} to {}x{} align {} half {} channels {}",
+                                   static_cast<int>(kind), c.input_height, c.input_width,
+                                   c.output_height, c.output_width, align_corners,
+                                   half_pixel_centers, channels));
+          GraphBuilder builder;
+          const Shape shape = {2, c.input_height, c.input_width, channels};
+          const int32_t input = builder.input("x", type(), shape, quantization(0.2f, -100));
+          const Graph graph = builder.build({builder.resize(
+              input, c.output_height, c.output_width, {kind, align_corners, half_pixel_centers})});
+          compare(graph, {dice(elements(shape), 1)});
+          compare(graph, {extremes(type(), elements(shape), 2)});
+        }
+      }
+    }
+  }
+}
+
+// Engines move bytes whatever they mean; XNNPACK leaves such an operator to the builtin kernel.
+TEST_P(TfliteOracleTest, ResizesBetweenDifferentQuantizations) {
+  for (const Quantization& output :
+       {quantization(0.2f, 5), quantization(0.3f, -100), quantization(0.3f, 5)}) {
+    for (const graph::ResizeKind kind :
+         {graph::ResizeKind::kBilinear, graph::ResizeKind::kNearestNeighbor}) {
+      GraphBuilder builder;
+      const Shape shape = {1, 7, 9, 5};
+      const int32_t input = builder.input("x", type(), shape, quantization(0.2f, -100));
+      const int32_t size = builder.constant<int32_t>("size", {2}, {13, 11});
+      const int32_t y =
+          builder.apply(graph::ResizeAttributes{.kind = kind, .half_pixel_centers = true},
+                        {input, size}, type(), output);
+      compare(builder.build({y}), {dice(elements(shape), 3)});
+    }
+  }
+}
+
+TEST_P(TfliteOracleTest, PixelBlocks) {
+  for (const auto& [shape, size] : {std::pair<Shape, int32_t>{{1, 1, 1, 4}, 2},
+                                    {{2, 3, 5, 36}, 3},
+                                    {{2, 4, 3, 16}, 2},
+                                    {{1, 24, 24, 64}, 2},
+                                    {{3, 2, 2, 5}, 1}}) {
+    SCOPED_TRACE(fmt::format("{} in blocks of {}", graph::shape_to_string(shape), size));
+    GraphBuilder builder;
+    const int32_t input = builder.input("x", type(), shape, quantization(0.2f, -100));
+    const int32_t pixels = builder.depth_to_space(input, size);
+    compare(builder.build({pixels}), {dice(elements(shape), 1)});
+    GraphBuilder back;
+    const int32_t spread =
+        back.input("x", type(), builder.tensor_at(pixels).shape, quantization(0.2f, -100));
+    compare(back.build({back.space_to_depth(spread, size)}), {dice(elements(shape), 1)});
+  }
+}
+
 TEST_P(TfliteOracleTest, Softmaxes) {
   for (const float beta : {1.0f, 0.5f}) {
     for (const float scale : {0.01f, 0.1f, 0.3f, 1.0f}) {

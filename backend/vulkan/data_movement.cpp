@@ -1,4 +1,5 @@
-// PAD, CONCATENATION and RESHAPE: whole words where the layout allows it, bytes elsewhere.
+// PAD, CONCATENATION, RESHAPE and transpositions: whole words where the layout allows it, bytes
+// elsewhere.
 #include <algorithm>
 #include <numeric>
 #include <optional>
@@ -167,6 +168,31 @@ Result<KernelPlan> plan_numbered_pad(const PlanContext& context, const graph::Lo
   return plan;
 }
 
+// A transposition whose elements are `element_bytes` channels: single ones (shader transpose_bytes)
+// or words of them (transpose_words).
+Result<KernelPlan> plan_transposition_of(const PlanContext& context,
+                                         const graph::LoweredTransposition& op, std::string shader,
+                                         int32_t element_bytes) {
+  const TensorLayout input = context.layout(op.input);
+  const TensorLayout output = context.layout(op.output);
+  const auto words_of_row = static_cast<int32_t>(row_words(output));
+  const int32_t input_elements = input.channels / element_bytes;
+  const int32_t inner = op.inner / element_bytes;
+  KernelPlan plan;
+  Dispatch dispatch;
+  dispatch.shader = std::move(shader);
+  const uint32_t words = static_cast<uint32_t>(output.rows) * row_words(output);
+  dispatch.push_constants = push_constants(
+      words, words_of_row, stride_words(output), output.channels / element_bytes, input_elements,
+      input.channel_stride / element_bytes, op.rows, op.columns, inner);
+  for (const int32_t divisor : {words_of_row, input_elements, op.rows, op.columns, inner}) {
+    dispatch.push_constants.push_back(division_multiplier(static_cast<uint32_t>(divisor)));
+  }
+  dispatch.inputs = {tensor_binding(op.input)};
+  dispatch.output = tensor_binding(op.output);
+  return with_dispatch(context, words, std::move(dispatch), std::move(plan));
+}
+
 }  // namespace
 
 Result<KernelPlan> plan_concatenation(const PlanContext& context,
@@ -247,6 +273,23 @@ Result<KernelPlan> plan_pad(const PlanContext& context, const graph::LoweredPad&
   }
   alternatives.push_back(
       {"pad of bytes", [&] { return plan_numbered_pad(context, op, "pad_bytes"); }});
+  return plan_one_of(context, alternatives);
+}
+
+Result<KernelPlan> plan_transposition(const PlanContext& context,
+                                      const graph::LoweredTransposition& op) {
+  std::vector<Alternative> alternatives;
+  const bool has_words = context.layout(op.input).channels % kWordBytes == 0 &&
+                         context.layout(op.output).channels % kWordBytes == 0 &&
+                         op.inner % kWordBytes == 0;
+  if (has_words) {
+    alternatives.push_back(
+        {"transposition of words",
+         [&] { return plan_transposition_of(context, op, "transpose_words", kWordBytes); }});
+  }
+  alternatives.push_back({"transposition of bytes", [&] {
+                            return plan_transposition_of(context, op, "transpose_bytes", 1);
+                          }});
   return plan_one_of(context, alternatives);
 }
 

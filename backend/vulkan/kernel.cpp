@@ -31,6 +31,15 @@ struct Planner {
     return plan_concatenation(context, op);
   }
   PlanResult operator()(const graph::LoweredReshape& op) const { return plan_reshape(context, op); }
+  PlanResult operator()(const graph::LoweredTransposition& op) const {
+    return plan_transposition(context, op);
+  }
+  PlanResult operator()(const graph::LoweredResizeNearestNeighbor& op) const {
+    return plan_resize_nearest_neighbor(context, op);
+  }
+  PlanResult operator()(const graph::LoweredResizeBilinear& op) const {
+    return plan_resize_bilinear(context, op);
+  }
   PlanResult operator()(const graph::LoweredTable& op) const { return plan_table(context, op); }
   PlanResult operator()(const graph::LoweredSoftmax&) const { return refuse_float("SOFTMAX"); }
   PlanResult operator()(const graph::LoweredQuantize&) const {

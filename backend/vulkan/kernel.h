@@ -100,6 +100,10 @@ Result<KernelPlan> plan_mean(const PlanContext&, const graph::LoweredMean&);
 Result<KernelPlan> plan_pad(const PlanContext&, const graph::LoweredPad&);
 Result<KernelPlan> plan_concatenation(const PlanContext&, const graph::LoweredConcatenation&);
 Result<KernelPlan> plan_reshape(const PlanContext&, const graph::LoweredReshape&);
+Result<KernelPlan> plan_transposition(const PlanContext&, const graph::LoweredTransposition&);
+Result<KernelPlan> plan_resize_nearest_neighbor(const PlanContext&,
+                                                const graph::LoweredResizeNearestNeighbor&);
+Result<KernelPlan> plan_resize_bilinear(const PlanContext&, const graph::LoweredResizeBilinear&);
 Result<KernelPlan> plan_table(const PlanContext&, const graph::LoweredTable&);
 
 }  // namespace lockstep::backend::vulkan

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <chrono>
 #include <limits>
 #include <set>
@@ -851,6 +852,110 @@ TEST_F(Kernels, ReshapesMoveNothingWhereLayoutsAgreeAndWordsWhereTheyCan) {
   }
   EXPECT_THAT(cases_.expect_equal_to_reference(),
               ElementsAre("reshape", "reshape in place", "reshape of words"));
+}
+
+TEST_F(Kernels, TranspositionsMoveWordsOrBytes) {
+  struct Transposed {
+    Shape input;
+    Shape output;
+    int32_t outer;
+    int32_t rows;
+    int32_t columns;
+    int32_t inner;
+  };
+  const Transposed transposed[] = {
+      // Channels to pixels: one channel, five, whole words, whole units.
+      {{2, 3, 5, 4}, {2, 6, 10, 1}, 6, 5, 2, 2},
+      {{1, 2, 3, 45}, {1, 6, 9, 5}, 2, 3, 3, 15},
+      {{2, 1, 7, 48}, {2, 2, 14, 12}, 2, 7, 2, 24},
+      {{1, 3, 2, 256}, {1, 6, 4, 64}, 3, 2, 2, 128},
+      // Pixels to channels.
+      {{2, 6, 10, 1}, {2, 3, 5, 4}, 6, 2, 5, 2},
+      {{1, 6, 9, 5}, {1, 2, 3, 45}, 2, 3, 3, 15},
+      {{2, 2, 14, 20}, {2, 1, 7, 80}, 2, 2, 7, 40},
+      // A block of one moves nothing; whole words that rows of three channels interrupt.
+      {{2, 3, 4, 17}, {2, 3, 4, 17}, 6, 4, 1, 17},
+      {{8, 3}, {8, 3}, 1, 2, 3, 4},
+  };
+  for (const Transposed& t : transposed) {
+    cases_.add(graph::LoweredTransposition{.input = cases_.input(t.input),
+                                           .output = cases_.output(t.output),
+                                           .outer = t.outer,
+                                           .rows = t.rows,
+                                           .columns = t.columns,
+                                           .inner = t.inner});
+  }
+  EXPECT_THAT(cases_.expect_equal_to_reference(),
+              ElementsAre("transposition of bytes", "transposition of words"));
+}
+
+TEST_F(Kernels, NearestNeighborsAreAnyRowsAndColumns) {
+  for (const int32_t channels : kChannelTails) {
+    graph::LoweredResizeNearestNeighbor op;
+    op.input_extent = {2, 3, 4, channels};
+    op.output_extent = {2, 5, 3, channels};
+    op.input = cases_.input(shape_of(op.input_extent));
+    op.output = cases_.output(shape_of(op.output_extent));
+    op.rows = {0, 2, 1, 2, 0};
+    op.columns = {3, 0, 2};
+    cases_.add(std::move(op));
+  }
+  EXPECT_THAT(cases_.expect_equal_to_reference(), ElementsAre("nearest neighbor resize"));
+}
+
+// As lowering makes them, shares of 0 and of everything among them; `weight` gives a share's bits.
+std::vector<graph::Interpolation> interpolations(Cases& cases, int32_t input, int32_t output,
+                                                 int32_t (*weight)(float)) {
+  std::vector<graph::Interpolation> result;
+  for (int32_t i = 0; i < output; ++i) {
+    const int32_t first = cases.between(0, input - 1);
+    const int32_t second = std::min(first + 1, input - 1);
+    const float share =
+        cases.pick({0.0f, 1.0f, 0.5f, static_cast<float>(cases.between(0, 2048)) / 2048.0f});
+    result.push_back({first, second, weight(1.0f - share), weight(share)});
+  }
+  return result;
+}
+
+TEST_F(Kernels, BilinearResizesWeighInFixedPoint) {
+  using graph::InterpolationArithmetic;
+  for (const auto arithmetic :
+       {InterpolationArithmetic::kFixedPointTiesUp, InterpolationArithmetic::kFixedPointTiesAway}) {
+    for (const int32_t channels : kChannelTails) {
+      graph::LoweredResizeBilinear op;
+      op.input_extent = {2, 3, 4, channels};
+      op.output_extent = {2, 4, 7, channels};
+      op.input = cases_.input(shape_of(op.input_extent));
+      op.output = cases_.output(shape_of(op.output_extent));
+      op.arithmetic = arithmetic;
+      op.fraction_bits = 11;
+      const auto in_eleven_bits = [](float share) { return static_cast<int32_t>(2048.0f * share); };
+      op.rows = interpolations(cases_, 3, 4, in_eleven_bits);
+      op.columns = interpolations(cases_, 4, 7, in_eleven_bits);
+      cases_.add(std::move(op));
+    }
+  }
+  EXPECT_THAT(cases_.expect_equal_to_reference(), ElementsAre("bilinear resize"));
+}
+
+// Shares that no few bits express, and those before the first pixel, of which one is negative.
+TEST_F(Kernels, BilinearResizesRoundAsFloatsDo) {
+  const auto bits = [](float share) { return std::bit_cast<int32_t>(share); };
+  const auto in_thirds = [](float share) { return std::bit_cast<int32_t>(share * (2.0f / 3.0f)); };
+  for (const int32_t channels : kChannelTails) {
+    graph::LoweredResizeBilinear op;
+    op.input_extent = {2, 3, 4, channels};
+    op.output_extent = {2, 7, 8, channels};
+    op.input = cases_.input(shape_of(op.input_extent));
+    op.output = cases_.output(shape_of(op.output_extent));
+    op.arithmetic = graph::InterpolationArithmetic::kFloat32;
+    op.rows = interpolations(cases_, 3, 6, bits);
+    op.rows.push_back({0, 0, bits(1.0f + 1.0f / 3.0f), bits(-1.0f / 3.0f)});
+    op.columns = interpolations(cases_, 4, 7, in_thirds);
+    op.columns.push_back({0, 0, bits(1.4f), bits(-0.4f)});
+    cases_.add(std::move(op));
+  }
+  EXPECT_THAT(cases_.expect_equal_to_reference(), ElementsAre("bilinear resize in float32"));
 }
 
 TEST_F(Kernels, TablesMapEveryChannelTail) {

@@ -82,6 +82,15 @@ struct Describe {
                        fmt::join(has_table, ","));
   }
   std::string operator()(const graph::LoweredReshape&) const { return "reshape"; }
+  std::string operator()(const graph::LoweredTransposition& op) const {
+    return fmt::format("transposition {}x{}x{}x{}", op.outer, op.rows, op.columns, op.inner);
+  }
+  std::string operator()(const graph::LoweredResizeNearestNeighbor&) const {
+    return "nearest neighbor resize";
+  }
+  std::string operator()(const graph::LoweredResizeBilinear& op) const {
+    return fmt::format("bilinear resize arithmetic {}", static_cast<int>(op.arithmetic));
+  }
   std::string operator()(const graph::LoweredTable&) const { return "table"; }
   std::string operator()(const graph::LoweredSoftmax&) const { return "softmax"; }
   std::string operator()(const graph::LoweredQuantize&) const { return "quantize"; }

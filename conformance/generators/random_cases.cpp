@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 #include <set>
 #include <utility>
 
@@ -154,6 +155,14 @@ class RandomNetwork {
         return requantize(input);
       case RandomOperator::kQuantizeDequantize:
         return quantize_dequantize(input);
+      case RandomOperator::kResizeBilinear:
+        return resize(input, graph::ResizeKind::kBilinear);
+      case RandomOperator::kResizeNearestNeighbor:
+        return resize(input, graph::ResizeKind::kNearestNeighbor);
+      case RandomOperator::kDepthToSpace:
+        return depth_to_space(input);
+      case RandomOperator::kSpaceToDepth:
+        return space_to_depth(input);
       default:
         return unary(kind, input);
     }
@@ -283,6 +292,31 @@ class RandomNetwork {
     const int32_t real = layers_.graph().dequantize(input);
     real_outputs_.push_back(real);
     return layers_.graph().quantize(real, layers_.type(), like(input));
+  }
+
+  int32_t resize(int32_t input, graph::ResizeKind kind) {
+    const bool align_corners = one_in(3);
+    const bool half_pixel_centers = !align_corners && one_in(2);
+    const Shape& from = shape(input);
+    int32_t height = between(1, 2 * from[1] + 1);
+    int32_t width = between(1, 2 * from[2] + 1);
+    if (element_count_of({from[0], height, width, from[3]}) > kLargestTensor) {
+      height = from[1];
+      width = from[2];
+    }
+    return layers_.graph().resize(input, height, width, {kind, align_corners, half_pixel_centers});
+  }
+
+  // The largest block that fits.
+  int32_t depth_to_space(int32_t input) {
+    const int32_t channels = shape(input)[3];
+    const int32_t size = channels % 16 == 0 ? 4 : channels % 9 == 0 ? 3 : channels % 4 == 0 ? 2 : 1;
+    return layers_.graph().depth_to_space(input, size);
+  }
+
+  int32_t space_to_depth(int32_t input) {
+    const int32_t common = std::gcd(shape(input)[1], shape(input)[2]);
+    return layers_.graph().space_to_depth(input, common % 3 == 0 ? 3 : common % 2 == 0 ? 2 : 1);
   }
 
   int32_t unary(RandomOperator kind, int32_t input) {

@@ -10,7 +10,8 @@
 
 namespace lockstep::conformance {
 
-// The operators that random cases are made of.
+// The operators that random cases are made of. Their numbers are part of what is drawn: new ones
+// come last.
 enum class RandomOperator : uint8_t {
   kConvolution,
   kDepthwiseConvolution,
@@ -33,6 +34,10 @@ enum class RandomOperator : uint8_t {
   kReluN1To1,
   kHardSwish,
   kLeakyRelu,
+  kResizeBilinear,
+  kResizeNearestNeighbor,
+  kDepthToSpace,
+  kSpaceToDepth,
 };
 
 // options.random_cases further cases "random 0", ... of one operator on tensors of random type,

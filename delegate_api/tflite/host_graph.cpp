@@ -214,13 +214,27 @@ std::vector<int32_t> leading_numbers(const int32_t (&numbers)[8], int32_t count)
   return {numbers, numbers + std::clamp(count, 0, 8)};
 }
 
+graph::OperatorAttributes read_resize(graph::ResizeKind kind, int32_t version,
+                                      const abi::ResizeParams& params) {
+  const bool has_half_pixel_centers = kind == graph::ResizeKind::kBilinear || version >= 3;
+  return graph::ResizeAttributes{
+      .kind = kind,
+      .align_corners = params.align_corners,
+      .half_pixel_centers = has_half_pixel_centers && params.half_pixel_centers};
+}
+
+graph::OperatorAttributes read_pixel_blocks(graph::PixelBlockKind kind,
+                                            const abi::PixelBlockParams& params) {
+  return graph::PixelBlockAttributes{.kind = kind, .block_size = params.block_size};
+}
+
 graph::OperatorAttributes read_unary(graph::UnaryKind kind) {
   return graph::UnaryAttributes{.kind = kind};
 }
 
 // Operators whose meaning does not need builtin_data come first; the others check that it is there.
 graph::OperatorAttributes read_attributes(const graph::Graph& graph, int32_t builtin_code,
-                                          const abi::Node& node) {
+                                          int32_t version, const abi::Node& node) {
   switch (builtin_code) {
     case builtin::kPad:
     case builtin::kPadV2:
@@ -284,6 +298,18 @@ graph::OperatorAttributes read_attributes(const graph::Graph& graph, int32_t bui
                                       .new_shape = {},
                                       .squeezed_axes = leading_numbers(params.axes, params.count)};
     }
+    case builtin::kResizeBilinear:
+      return read_resize(graph::ResizeKind::kBilinear, version,
+                         *static_cast<const abi::ResizeParams*>(data));
+    case builtin::kResizeNearestNeighbor:
+      return read_resize(graph::ResizeKind::kNearestNeighbor, version,
+                         *static_cast<const abi::ResizeParams*>(data));
+    case builtin::kDepthToSpace:
+      return read_pixel_blocks(graph::PixelBlockKind::kDepthToSpace,
+                               *static_cast<const abi::PixelBlockParams*>(data));
+    case builtin::kSpaceToDepth:
+      return read_pixel_blocks(graph::PixelBlockKind::kSpaceToDepth,
+                               *static_cast<const abi::PixelBlockParams*>(data));
     case builtin::kSoftmax:
       return graph::SoftmaxAttributes{.beta = static_cast<const abi::SoftmaxParams*>(data)->beta};
     case builtin::kLeakyRelu:
@@ -333,7 +359,7 @@ graph::Operator read_operator(const abi::Context& context, const graph::Graph& g
                            "this build knows",
                            op.version, newest));
   } else {
-    op.attributes = read_attributes(graph, op.builtin_code, node);
+    op.attributes = read_attributes(graph, op.builtin_code, op.version, node);
   }
   if (!std::holds_alternative<graph::OpaqueAttributes>(op.attributes)) {
     const abi::Tensor* unshaped = unshaped_tensor(context, op.inputs);

@@ -94,6 +94,34 @@ TEST(HostGraph, TheDepthMultiplierComesFromTheShapes) {
   EXPECT_EQ(attributes.depth_multiplier, 3);
 }
 
+// x resized to y, an operator of that version whose parameters are set in full.
+graph::OperatorAttributes resized(int32_t builtin_code, int32_t version) {
+  FakeHost host;
+  abi::ResizeParams params{.align_corners = false, .half_pixel_centers = true};
+  const int32_t x = host.add_tensor("x", abi::Type::kInt8, {1, 2, 2, 3}, {0.5f});
+  const int32_t size = host.add_tensor("size", abi::Type::kInt32, {2});
+  const int32_t y = host.add_tensor("y", abi::Type::kInt8, {1, 4, 4, 3}, {0.5f});
+  const std::array<int32_t, 2> extents = {4, 4};
+  const auto bytes = std::as_bytes(std::span(extents));
+  host.set_constant(size, {bytes.begin(), bytes.end()});
+  const int32_t node = host.add_node(builtin_code, {x, size}, {y}, &params);
+  host.registration(node).version = version;
+  const auto read = read_host_graph(host.context());
+  EXPECT_TRUE(read) << read.error().message;
+  return read ? read->graph.operators.at(0).attributes : graph::OperatorAttributes{};
+}
+
+TEST(HostGraph, HalfPixelCentersAreReadWhereTheHostHasThem) {
+  const graph::ResizeAttributes nearest{.kind = graph::ResizeKind::kNearestNeighbor};
+  graph::ResizeAttributes nearest_half = nearest;
+  nearest_half.half_pixel_centers = true;
+  EXPECT_TRUE(resized(builtin::kResizeNearestNeighbor, 2) == graph::OperatorAttributes(nearest));
+  EXPECT_TRUE(resized(builtin::kResizeNearestNeighbor, 3) ==
+              graph::OperatorAttributes(nearest_half));
+  const graph::ResizeAttributes bilinear{.half_pixel_centers = true};
+  EXPECT_TRUE(resized(builtin::kResizeBilinear, 2) == graph::OperatorAttributes(bilinear));
+}
+
 TEST(HostGraph, OneZeroPointMayStandForAllChannels) {
   AddHost add;
   const int32_t w = add.host.add_tensor("w", abi::Type::kInt8, {3, 2}, {1.0f, 2.0f, 3.0f}, {0});

@@ -241,4 +241,16 @@ struct LeakyReluParams {
   float alpha;
 };
 
+// TfLiteResizeBilinearParams, TfLiteResizeNearestNeighborParams. The latter has its second field in
+// hosts only that know version 3 of the operator, which not all do since 2.2.
+struct ResizeParams {
+  bool align_corners;
+  bool half_pixel_centers;
+};
+
+// TfLiteDepthToSpaceParams, TfLiteSpaceToDepthParams.
+struct PixelBlockParams {
+  int32_t block_size;
+};
+
 }  // namespace lockstep::delegate::abi

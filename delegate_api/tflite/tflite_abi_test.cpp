@@ -20,6 +20,7 @@ TEST(TfliteAbi, LayoutsAreThoseOf64BitHosts) {
   EXPECT_EQ(sizeof(Delegate), 48u);
   EXPECT_EQ(offsetof(FullyConnectedParams, keep_num_dims), 8u);
   EXPECT_EQ(offsetof(ReshapeParams, count), 32u);
+  EXPECT_EQ(offsetof(ResizeParams, half_pixel_centers), 1u);
 }
 
 #ifdef LOCKSTEP_HAS_TFLITE_HEADERS

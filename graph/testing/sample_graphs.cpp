@@ -166,6 +166,18 @@ void add_windows_and_movements(std::vector<Graph>& graphs) {
   graphs.push_back(make("SQUEEZE", [](GraphBuilder& b, int32_t x) { return b.squeeze(x, {0}); }));
   graphs.push_back(
       make("EXPAND_DIMS", [](GraphBuilder& b, int32_t x) { return b.expand_dims(x, -2); }));
+  graphs.push_back(make("RESIZE_BILINEAR with half_pixel_centers", [](GraphBuilder& b, int32_t x) {
+    return b.resize(x, 10, 4, {.kind = ResizeKind::kBilinear, .half_pixel_centers = true});
+  }));
+  graphs.push_back(
+      make("RESIZE_NEAREST_NEIGHBOR with align_corners", [](GraphBuilder& b, int32_t x) {
+        return b.resize(x, 3, 17, {.kind = ResizeKind::kNearestNeighbor, .align_corners = true});
+      }));
+  graphs.push_back(
+      make("DEPTH_TO_SPACE", [](GraphBuilder& b, int32_t x) { return b.depth_to_space(x, 2); }));
+  graphs.push_back(make("SPACE_TO_DEPTH", [](GraphBuilder& b, int32_t x) {
+    return b.space_to_depth(b.pad(x, {0, 0, 0, 1, 0, 0, 0, 0}), 3);
+  }));
 }
 
 }  // namespace

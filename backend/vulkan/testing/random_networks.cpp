@@ -58,6 +58,12 @@ class Generator {
       case NetworkKind::kReshape:
         reshape();
         break;
+      case NetworkKind::kResize:
+        resize(image());
+        break;
+      case NetworkKind::kPixelBlocks:
+        pixel_blocks();
+        break;
       case NetworkKind::kTable:
         table(image());
         break;
@@ -302,6 +308,26 @@ class Generator {
     return result(builder_.unary(graph::UnaryKind::kRelu, renamed, quantization_of(renamed)));
   }
 
+  // Doubling, which networks do, and any other extents.
+  int32_t resize(int32_t input) {
+    graph::ResizeAttributes attributes;
+    attributes.kind = pick({graph::ResizeKind::kBilinear, graph::ResizeKind::kBilinear,
+                            graph::ResizeKind::kNearestNeighbor});
+    attributes.align_corners = one_in(3);
+    attributes.half_pixel_centers = !attributes.align_corners && one_in(2);
+    const bool doubles = one_in(3);
+    const int32_t height = doubles ? 2 * shape(input)[1] : between(1, 20);
+    const int32_t width = doubles ? 2 * shape(input)[2] : between(1, 20);
+    return result(builder_.resize(input, height, width, attributes));
+  }
+
+  // There and back again.
+  int32_t pixel_blocks() {
+    const int32_t size = between(1, 3);
+    const int32_t input = image(pick({1, 2, 4, 5, 8, 16}) * size * size);
+    return result(builder_.space_to_depth(result(builder_.depth_to_space(input, size)), size));
+  }
+
   int32_t table(int32_t input) {
     using graph::UnaryKind;
     const UnaryKind kind = pick({UnaryKind::kLogistic, UnaryKind::kTanh, UnaryKind::kRelu,
@@ -367,6 +393,10 @@ std::string_view network_kind_name(NetworkKind kind) {
       return "concatenation";
     case NetworkKind::kReshape:
       return "reshape";
+    case NetworkKind::kResize:
+      return "resize";
+    case NetworkKind::kPixelBlocks:
+      return "pixel_blocks";
     case NetworkKind::kTable:
       return "table";
     case NetworkKind::kMixed:

@@ -25,6 +25,8 @@ enum class NetworkKind : uint8_t {
   kPad,
   kConcatenation,
   kReshape,
+  kResize,
+  kPixelBlocks,
   kTable,
   kMixed,  // a small network with branches
 };
@@ -41,6 +43,8 @@ inline constexpr NetworkKind kAllNetworkKinds[] = {
     NetworkKind::kPad,
     NetworkKind::kConcatenation,
     NetworkKind::kReshape,
+    NetworkKind::kResize,
+    NetworkKind::kPixelBlocks,
     NetworkKind::kTable,
     NetworkKind::kMixed,
 };
