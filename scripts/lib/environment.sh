@@ -13,6 +13,7 @@
 #   LOCKSTEP_SSD_LABELS                its labels, "number  name" a line
 #   LOCKSTEP_PHOTO                     a photo of four people, JPEG
 #   LOCKSTEP_FACES_DIR                 folder of BlazeFace networks (float16) and photos/ of people
+#   LOCKSTEP_DIGITS_DIR                folder of handwritten digits, 0.json to 9.json
 #   VK_DRIVER_FILES, VK_ICD_FILENAMES  (same value; the second is what older loaders read) the Vulkan
 #                                      drivers: all of the system, among them lavapipe, and SwiftShader
 #   XDG_CACHE_HOME                     build/cache, only where the user has no writable home
@@ -59,6 +60,7 @@ export_environment() {
   export_if_there LOCKSTEP_SSD_LABELS "$third_party/demo/coco_labels.txt"
   export_if_there LOCKSTEP_PHOTO "$third_party/faces/photos/sample6.jpg"
   export_if_there LOCKSTEP_FACES_DIR "$third_party/faces"
+  export_if_there LOCKSTEP_DIGITS_DIR "$third_party/digits"
   if [[ -z "${XDG_CACHE_HOME:-}" ]] && ! mkdir -p "${HOME:-/nonexistent}/.cache" 2>/dev/null; then
     export XDG_CACHE_HOME="$build_root/cache"
     mkdir -p "$XDG_CACHE_HOME"
