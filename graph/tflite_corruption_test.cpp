@@ -8,10 +8,12 @@
 #include <filesystem>
 #include <random>
 
+#include "graph/editable_model.h"
 #include "graph/graph.h"
 #include "graph/lowering.h"
 #include "graph/testing/sample_graphs.h"
 #include "graph/tflite_reader.h"
+#include "graph/tflite_tensors.h"
 #include "graph/tflite_writer.h"
 
 namespace lockstep::graph {
@@ -23,6 +25,22 @@ struct Outcome {
   int accepted = 0;
   int refused = 0;
 };
+
+// Whatever can be edited can be written, and read again.
+void survive_editing(std::span<const std::byte> damaged) {
+  const auto model = read_editable_model(damaged, "damaged.tflite");
+  if (!model) {
+    ASSERT_TRUE(model.error().message.starts_with("damaged.tflite: ")) << model.error().message;
+    return;
+  }
+  const auto written = write_editable_model(*model);
+  ASSERT_TRUE(written) << written.error().message;
+  const auto again = read_editable_model(*written, "again");
+  ASSERT_TRUE(again) << again.error().message;
+  for (const auto& tensor : model->tree.subgraphs[0]->tensors) {
+    (void)read_tensor(model->tree, *tensor);
+  }
+}
 
 // Reads the bytes from memory of exactly their size, so that a sanitizer sees a read behind them.
 void survive(std::span<const std::byte> damaged, Outcome& outcome) {
@@ -59,6 +77,7 @@ void survive(std::span<const std::byte> damaged, Outcome& outcome) {
   if (const auto exposed = expose_all_tensors(*exact)) {
     (void)read_tflite(*exposed, "exposed");
   }
+  survive_editing(*exact);
 }
 
 class Damage {

@@ -48,17 +48,19 @@ struct Network {
   }
 };
 
-Network fully_connected() {
+Network fully_connected(int32_t rows, int32_t columns, const std::vector<float>& values) {
   FloatNetworkBuilder builder;
   Network network;
-  const int32_t input = builder.input("x", {3, 64});
-  network.weights = builder.constant("weights", {32, 64}, sparse_values(32 * 64));
+  const int32_t input = builder.input("x", {3, columns});
+  network.weights = builder.constant("weights", {rows, columns}, values);
   const int32_t output =
       builder.apply(BuiltinOperator::FULLY_CONNECTED, schema::FullyConnectedOptionsT{},
-                    {input, network.weights, -1}, {3, 32});
+                    {input, network.weights, -1}, {3, rows});
   network.model = builder.build({output});
   return network;
 }
+
+Network fully_connected() { return fully_connected(32, 64, sparse_values(32 * 64)); }
 
 Network convolution() {
   FloatNetworkBuilder builder;
@@ -202,6 +204,35 @@ TEST(SparseStorage, NothingIsStoredWhereItWouldGrow) {
   EXPECT_FALSE(store_sparsely(model, *model.subgraphs[0], weights, Block{1, 1}).value());
   EXPECT_FALSE(store_sparsely(model, *model.subgraphs[0], weights, Block{4, 1}).value());
   EXPECT_EQ(file_of(model), before);
+}
+
+// Around the size where it begins to pay, too.
+TEST(SparseStorage, TheFileNeverGrows) {
+  size_t stored = 0;
+  size_t left = 0;
+  for (const int32_t rows : {4, 8, 16, 32, 64}) {
+    for (const uint32_t percent_zero : {0u, 30u, 50u, 60u, 70u, 80u, 90u, 95u, 100u}) {
+      for (const Block& block : {Block{1, 1}, Block{1, 4}, Block{4, 1}}) {
+        SCOPED_TRACE(fmt::format("{} rows, {} % zeros, blocks of {}", rows, percent_zero,
+                                 graph::shape_to_string(block)));
+        std::mt19937 generator(percent_zero);
+        std::vector<float> values(static_cast<size_t>(rows) * 16);
+        for (float& value : values) value = generator() % 100 < percent_zero ? 0.0f : 1.5f;
+        Network network = fully_connected(rows, 16, values);
+        const size_t before = file_of(network.model).size();
+        const bool is_stored = network.store(block).value();
+        const size_t after = file_of(network.model).size();
+        if (is_stored) {
+          EXPECT_LT(after, before);
+        } else {
+          EXPECT_EQ(after, before);
+        }
+        ++(is_stored ? stored : left);
+      }
+    }
+  }
+  EXPECT_GT(stored, 20u);
+  EXPECT_GT(left, 20u);
 }
 
 TEST(SparseStorage, SparseConstantsStayAsTheyAre) {
