@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 namespace lockstep::quantization {
 namespace {
@@ -89,6 +90,33 @@ void ChannelIndices::fix_class(Class of, const std::string& reason) {
 const std::string* ChannelIndices::reason_against(Class of) const {
   const auto found = reasons_.find(of);
   return found == reasons_.end() ? nullptr : &found->second;
+}
+
+// A class is mentioned once for each of its indices: equal mentions in equal order are equal
+// dimensions.
+std::vector<ChannelIndices::Group> ChannelIndices::free_groups(
+    const std::vector<TensorAxis>& axes) const {
+  std::map<Class, std::vector<TensorAxis>> mentions;
+  for (const TensorAxis& axis : axes) {
+    for (size_t i = 0; i < at(axis).tracked; ++i) {
+      const Class each = class_of(axis, i);
+      if (reason_against(each) == nullptr) mentions.try_emplace(each);
+    }
+  }
+  for_each([&](TensorAxis axis, size_t, Class each) {
+    if (const auto found = mentions.find(each); found != mentions.end()) {
+      found->second.push_back(axis);
+    }
+  });
+  std::map<std::vector<TensorAxis>, std::vector<Class>> by_mentions;
+  for (auto& [each, mentioned] : mentions) by_mentions[std::move(mentioned)].push_back(each);
+  std::vector<Group> groups;
+  for (auto& [mentioned, classes] : by_mentions) {
+    Group group{.classes = std::move(classes), .axes = mentioned};
+    group.axes.erase(std::unique(group.axes.begin(), group.axes.end()), group.axes.end());
+    groups.push_back(std::move(group));
+  }
+  return groups;
 }
 
 }  // namespace lockstep::quantization

@@ -47,6 +47,14 @@ class ChannelIndices {
   // Null where the class may be removed.
   const std::string* reason_against(Class of) const;
 
+  // Classes that go through the same dimensions, each as often.
+  struct Group {
+    std::vector<Class> classes;
+    std::vector<TensorAxis> axes;  // each once
+  };
+  // Of the classes of these dimensions that are not fixed.
+  std::vector<Group> free_groups(const std::vector<TensorAxis>& axes) const;
+
   // Calls visit(axis, index, class) for all of them, axis by axis.
   template <typename Visit>
   void for_each(Visit&& visit) const {

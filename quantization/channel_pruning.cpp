@@ -121,30 +121,9 @@ class ChannelPruner {
     return {};
   }
 
-  // Classes that may go, by the dimensions they go through. A class is mentioned once for each of
-  // its indices: equal mentions in equal order are equal dimensions.
-  std::vector<std::vector<Class>> groups() const {
-    std::map<Class, std::vector<TensorAxis>> dimensions;
-    for (const TensorAxis& layer : layers_) {
-      for (size_t i = 0; i < indices_.extent(layer); ++i) {
-        const Class each = indices_.class_of(layer, i);
-        if (indices_.reason_against(each) == nullptr) dimensions.try_emplace(each);
-      }
-    }
-    indices_.for_each([&](TensorAxis axis, size_t, Class each) {
-      if (const auto found = dimensions.find(each); found != dimensions.end()) {
-        found->second.push_back(axis);
-      }
-    });
-    std::map<std::vector<TensorAxis>, std::vector<Class>> by_dimensions;
-    for (auto& [each, axes] : dimensions) by_dimensions[std::move(axes)].push_back(each);
-    std::vector<std::vector<Class>> groups;
-    for (auto& [unused, classes] : by_dimensions) groups.push_back(std::move(classes));
-    return groups;
-  }
-
   void choose() {
-    for (std::vector<Class>& group : groups()) {
+    for (ChannelIndices::Group& classes : indices_.free_groups(layers_)) {
+      std::vector<Class>& group = classes.classes;
       std::sort(group.begin(), group.end(), [&](Class a, Class b) {
         return std::pair(scores_[a], a) < std::pair(scores_[b], b);
       });

@@ -41,6 +41,7 @@ std::optional<size_t> TensorObserver::add(std::span<const float> values) {
       minima_[channel] = value < minima_[channel] ? value : minima_[channel];
       maxima_[channel] = value > maxima_[channel] ? value : maxima_[channel];
       sums_[channel] += double{value};
+      squares_[channel] += double{value} * double{value};
     }
   }
   histogram_.add(values);
@@ -57,8 +58,10 @@ std::vector<ChannelStatistics> TensorObserver::channels() const {
       std::max(1.0, static_cast<double>(histogram_.count()) / static_cast<double>(channel_count()));
   std::vector<ChannelStatistics> result;
   for (size_t channel = 0; channel < channel_count(); ++channel) {
-    result.push_back(
-        {.minimum = minima_[channel], .maximum = maxima_[channel], .mean = sums_[channel] / rows});
+    result.push_back({.minimum = minima_[channel],
+                      .maximum = maxima_[channel],
+                      .mean = sums_[channel] / rows,
+                      .mean_square = squares_[channel] / rows});
   }
   return result;
 }

@@ -15,13 +15,18 @@ struct ChannelStatistics {
   float minimum = 0;
   float maximum = 0;
   double mean = 0;
+  double mean_square = 0;
 };
 
 class TensorObserver {
  public:
   // `channels`: the extent of the last dimension, or 1 where channels are not told apart.
   TensorObserver(std::string name, size_t channels)
-      : name_(std::move(name)), minima_(channels), maxima_(channels), sums_(channels) {}
+      : name_(std::move(name)),
+        minima_(channels),
+        maxima_(channels),
+        sums_(channels),
+        squares_(channels) {}
 
   // Takes in all elements of one run. Where one is NaN or infinite its index is returned, and
   // nothing is taken in. Precondition: whole rows of channels.
@@ -41,6 +46,7 @@ class TensorObserver {
   std::vector<float> minima_;
   std::vector<float> maxima_;
   std::vector<double> sums_;
+  std::vector<double> squares_;
 };
 
 }  // namespace lockstep::quantization
