@@ -61,6 +61,10 @@ class FloatNetworkMaker {
     return builtin_code(model_, op) == static_cast<int32_t>(code);
   }
 
+  static bool is_in(const std::vector<int32_t>& list, int32_t index) {
+    return std::ranges::find(list, index) != list.end();
+  }
+
   // With one input and one output, both there.
   bool is_unary(const schema::OperatorT& op, BuiltinOperator code) const {
     return is_operator(op, code) && op.inputs.size() == 1 && op.outputs.size() == 1 &&
@@ -98,9 +102,9 @@ class FloatNetworkMaker {
       if (!is_unary(op, BuiltinOperator::DEQUANTIZE)) return false;
       const schema::TensorT& source = tensor(op.inputs[0]);
       if (!is_constant(model_, source)) return false;
-      if (auto status = widen(source, tensor(op.outputs[0])); !status) {
-        return tl::unexpected(status.error());
-      }
+      schema::TensorT& target = tensor(op.outputs[0]);
+      if (auto status = widen(source, target); !status) return tl::unexpected(status.error());
+      if (!is_in(subgraph_.outputs, op.outputs[0])) target.name = source.name;
       return true;
     });
   }
@@ -185,9 +189,6 @@ class FloatNetworkMaker {
   // Makes one tensor of an operator's input and output, and returns which it is: the output where
   // the network's user knows it by name, as long as somebody else can make it.
   int32_t bypass(int32_t input, int32_t output) {
-    const auto is_in = [](const std::vector<int32_t>& list, int32_t index) {
-      return std::ranges::find(list, index) != list.end();
-    };
     const bool keeps_output = is_in(subgraph_.outputs, output) &&
                               !is_in(subgraph_.outputs, input) && !is_in(subgraph_.inputs, input);
     const auto [kept, gone] = keeps_output ? std::pair(output, input) : std::pair(input, output);

@@ -24,8 +24,8 @@ struct FloatNetwork {
 
 // Makes the network plain: constants that are sparse or float16, and those of int8 or uint8 that
 // operators compute floats from (dynamic-range quantization), become dense float32; DENSIFY,
-// DEQUANTIZE of a constant and FAKE_QUANT go. Nothing else changes, save that what nobody uses is
-// removed and that tensors are numbered anew.
+// DEQUANTIZE of a constant and FAKE_QUANT go; the constant keeps its name. Nothing else changes,
+// save that what nobody uses is removed and that tensors are numbered anew.
 //
 // kInvalidModel and kUnsupported name the tensor: activations that are quantized already, ranges
 // that are none, FAKE_QUANT of other widths than 8 bits. The model is broken then.
