@@ -91,7 +91,9 @@ class Corrector {
         const auto values =
             real_values(tensor, (*interpreter)->output(position.at(layer.expected)).data);
         if (!values) return tl::unexpected(values.error());
-        expected_means_[layer.expected].push_back(channel_means(*values, channels_of(layer)));
+        std::vector<float> expected = *values;
+        clip(expected, layer.output);
+        expected_means_[layer.expected].push_back(channel_means(expected, channels_of(layer)));
       }
     }
     return {};
@@ -111,6 +113,20 @@ class Corrector {
  private:
   schema::TensorT& tensor(int32_t index) {
     return *model_.subgraphs.front()->tensors[static_cast<size_t>(index)];
+  }
+
+  // What no integer of a quantized tensor stands for is nothing that a bias could bring back.
+  void clip(std::vector<float>& values, int32_t quantized) {
+    const auto& parameters = tensor(quantized).quantization;
+    if (tensor(quantized).type != schema::TensorType::INT8 || parameters == nullptr ||
+        parameters->scale.size() != 1 || parameters->zero_point.size() != 1) {
+      return;
+    }
+    const TensorRange range =
+        range_of({.scale = parameters->scale.front(),
+                  .zero_point = static_cast<int32_t>(parameters->zero_point.front())},
+                 kInt8Range);
+    for (float& value : values) value = std::clamp(value, range.minimum, range.maximum);
   }
 
   size_t channels_of(const Layer& layer) {
