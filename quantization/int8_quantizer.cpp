@@ -1,6 +1,7 @@
 #include "quantization/int8_quantizer.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <memory>
 #include <set>
@@ -364,10 +365,42 @@ size_t Int8Report::count(Treatment treatment) const {
       [&](const QuantizedOperator& op) { return op.treatment.treatment == treatment; }));
 }
 
+Result<Ranges> find_demanded_ranges(const schema::ModelT& model,
+                                    std::span<const DemandedRange> demanded) {
+  const schema::SubGraphT& subgraph = *model.subgraphs.front();
+  std::set<int32_t> activations(subgraph.inputs.begin(), subgraph.inputs.end());
+  for (const auto& op : subgraph.operators) {
+    activations.insert(op->outputs.begin(), op->outputs.end());
+  }
+  activations.erase(graph::kAbsentTensor);
+  Ranges ranges;
+  for (const DemandedRange& each : demanded) {
+    if (!std::isfinite(each.range.minimum) || !std::isfinite(each.range.maximum) ||
+        each.range.minimum >= each.range.maximum) {
+      return make_error(ErrorCode::kInvalidArgument, "[{}, {}] is no range for tensor '{}'",
+                        each.range.minimum, each.range.maximum, graph::printable(each.tensor));
+    }
+    std::vector<int32_t> named;
+    for (const int32_t index : activations) {
+      if (subgraph.tensors[static_cast<size_t>(index)]->name == each.tensor) named.push_back(index);
+    }
+    if (named.size() != 1) {
+      return make_error(ErrorCode::kInvalidArgument, "{} called '{}'",
+                        named.empty() ? "no input of the network and nothing it computes is"
+                                      : "several activations are",
+                        graph::printable(each.tensor));
+    }
+    ranges[named.front()] = each.range;
+  }
+  return ranges;
+}
+
 Result<Int8Report> quantize_to_int8(schema::ModelT& model, Ranges ranges,
                                     const Int8Options& options) {
   const auto kept_outputs = find_kept_outputs(model, options.keep_float);
   if (!kept_outputs) return tl::unexpected(kept_outputs.error());
+  const auto demanded = find_demanded_ranges(model, options.ranges);
+  if (!demanded) return tl::unexpected(demanded.error());
   Int8Report report;
   report.fused_activations = fuse_activations(model, *kept_outputs);
   if (options.per_channel_fully_connected) convolve_fully_connected(model, ranges, *kept_outputs);
@@ -377,7 +410,7 @@ Result<Int8Report> quantize_to_int8(schema::ModelT& model, Ranges ranges,
   if (report.count(Treatment::kInt8) == 0) {
     return make_error(ErrorCode::kUnsupported, "no operator can be quantized");
   }
-  const auto scales = choose_int8_scales(model, ranges, treatments);
+  const auto scales = choose_int8_scales(model, std::move(ranges), treatments, *demanded);
   if (!scales) return tl::unexpected(scales.error());
   Rewriter rewriter(model, *scales, treatments, options.borders);
   if (Status status = rewriter.rewrite(); !status) return tl::unexpected(status.error());

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "graph/operators.h"
 #include "graph/tensor.h"
@@ -23,19 +24,23 @@ struct ListedOperator {
 
 class ScaleChooser {
  public:
-  ScaleChooser(const schema::ModelT& model, const Ranges& ranges,
-               std::span<const OperatorTreatment> treatments)
+  ScaleChooser(const schema::ModelT& model, Ranges ranges,
+               std::span<const OperatorTreatment> treatments, const Ranges& demanded)
       : model_(model),
         subgraph_(*model.subgraphs.front()),
-        ranges_(ranges),
-        treatments_(treatments) {}
+        ranges_(std::move(ranges)),
+        treatments_(treatments),
+        demanded_(demanded) {
+    for (const auto& [tensor, range] : demanded_) ranges_[tensor] = range;
+  }
 
   Result<Int8Scales> choose() {
     for (size_t i = 0; i < treatments_.size(); ++i) {
       if (treatments_[i].treatment != Treatment::kInt8) continue;
       if (Status status = list(i); !status) return tl::unexpected(status.error());
     }
-    const ScaleGroups groups = group_scales(scaled_, ranges_);
+    const ScaleGroups groups = group_scales(scaled_, ranges_, demanded_);
+    if (Status status = check_demands(groups); !status) return tl::unexpected(status.error());
     Int8Scales scales;
     for (const auto& [tensor, group] : groups.group_of) {
       scales.of_tensor[tensor] = affine_of_group(groups.groups[group]);
@@ -110,6 +115,19 @@ class ScaleChooser {
     return TensorRange{*smallest, *largest};
   }
 
+  Status check_demands(const ScaleGroups& groups) const {
+    for (const auto& [index, range] : demanded_) {
+      const auto group = groups.group_of.find(index);
+      const bool is_float = group == groups.group_of.end();
+      if (!is_float && !groups.groups[group->second].fixed) continue;
+      return make_error(ErrorCode::kInvalidArgument,
+                        "tensor '{}' cannot have the range [{}, {}]: {}",
+                        graph::printable(tensor(index).name), range.minimum, range.maximum,
+                        is_float ? "it stays float" : "its kernel dictates the scale");
+    }
+    return {};
+  }
+
   Status check_range(int32_t index) const {
     const TensorRange& range = ranges_.at(index);
     if (std::isfinite(range.minimum) && std::isfinite(range.maximum) &&
@@ -123,8 +141,9 @@ class ScaleChooser {
 
   const schema::ModelT& model_;
   const schema::SubGraphT& subgraph_;
-  const Ranges& ranges_;
+  Ranges ranges_;
   std::span<const OperatorTreatment> treatments_;
+  const Ranges& demanded_;
   std::vector<ScaledOperator> scaled_;
   std::vector<ListedOperator> listed_;
   std::map<std::pair<size_t, size_t>, TensorRange> constant_ranges_;
@@ -132,9 +151,10 @@ class ScaleChooser {
 
 }  // namespace
 
-Result<Int8Scales> choose_int8_scales(const schema::ModelT& model, const Ranges& ranges,
-                                      std::span<const OperatorTreatment> treatments) {
-  return ScaleChooser(model, ranges, treatments).choose();
+Result<Int8Scales> choose_int8_scales(const schema::ModelT& model, Ranges ranges,
+                                      std::span<const OperatorTreatment> treatments,
+                                      const Ranges& demanded) {
+  return ScaleChooser(model, std::move(ranges), treatments, demanded).choose();
 }
 
 }  // namespace lockstep::quantization

@@ -23,8 +23,11 @@ struct Int8Scales {
   std::map<std::pair<size_t, size_t>, Affine> of_input;
 };
 
-// kInvalidArgument where a range or a constant is not finite.
-Result<Int8Scales> choose_int8_scales(const schema::ModelT& model, const Ranges& ranges,
-                                      std::span<const OperatorTreatment> treatments);
+// `demanded`: ranges that somebody asked for, which count instead of everything else that a tensor
+// shares its scale with. kInvalidArgument where a range or a constant is not finite, or where a
+// demanded range cannot be had: the tensor stays float, or a kernel dictates its scale.
+Result<Int8Scales> choose_int8_scales(const schema::ModelT& model, Ranges ranges,
+                                      std::span<const OperatorTreatment> treatments,
+                                      const Ranges& demanded);
 
 }  // namespace lockstep::quantization

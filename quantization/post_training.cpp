@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 #include <span>
 #include <utility>
 
@@ -64,13 +65,19 @@ class PostTraining {
 
   Status quantize_activations(const Ranges& trained_ranges) {
     if (Status finite = check_constants(); !finite) return finite;
-    auto file = graph::write_editable_model(model_);
-    if (!file) return tl::unexpected(file.error());
-    float_file_ = std::move(*file);
-    const auto calibration =
-        calibrate(float_file_, library_, samples_,
-                  {.threads = options_.threads, .progress = progress_of("calibrating")});
+    // Said before minutes of calibration, not after.
+    const auto demanded = find_demanded_ranges(model_.tree, options_.int8.ranges);
+    if (!demanded) return tl::unexpected(demanded.error());
+    auto calibration = calibrate_as_it_is("calibrating");
     if (!calibration) return tl::unexpected(calibration.error());
+    if (options_.equalize_channels) {
+      const auto equalized = equalize(*calibration, trained_ranges, *demanded);
+      if (!equalized) return tl::unexpected(equalized.error());
+      if (*equalized) {
+        calibration = calibrate_as_it_is("calibrating equalized channels");
+        if (!calibration) return tl::unexpected(calibration.error());
+      }
+    }
     report_.samples = calibration->samples;
     // What the network was trained with goes before what it was seen with.
     Ranges ranges = trained_ranges;
@@ -86,6 +93,27 @@ class PostTraining {
     if (!corrected) return tl::unexpected(corrected.error());
     report_.biases = *corrected;
     return {};
+  }
+
+  // Keeps the file of the float network, and observes it.
+  Result<Calibration> calibrate_as_it_is(std::string_view step) {
+    auto file = graph::write_editable_model(model_);
+    if (!file) return tl::unexpected(file.error());
+    float_file_ = std::move(*file);
+    return calibrate(float_file_, library_, samples_,
+                     {.threads = options_.threads, .progress = progress_of(step)});
+  }
+
+  // Whether that has changed the network.
+  Result<bool> equalize(const Calibration& calibration, const Ranges& trained_ranges,
+                        const Ranges& demanded) {
+    std::set<int32_t> untouched;
+    for (const auto& [tensor, range] : trained_ranges) untouched.insert(tensor);
+    for (const auto& [tensor, range] : demanded) untouched.insert(tensor);
+    auto equalized = equalize_channels(model_.tree, calibration, untouched);
+    if (!equalized) return tl::unexpected(equalized.error());
+    report_.equalization = std::move(*equalized);
+    return !report_.equalization->groups.empty();
   }
 
   Status narrow_weights() {

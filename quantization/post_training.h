@@ -14,6 +14,7 @@
 #include "graph/status.h"
 #include "host_ref/tflite_runtime.h"
 #include "quantization/bias_correction.h"
+#include "quantization/channel_equalization.h"
 #include "quantization/float_network.h"
 #include "quantization/int8_quantizer.h"
 #include "quantization/model_comparison.h"
@@ -35,6 +36,7 @@ struct PostTrainingOptions {
   QuantizationMode mode = QuantizationMode::kInt8;
   Int8Options int8 = {};
   RangeOptions ranges = {};
+  bool equalize_channels = true;
   bool correct_biases = true;
   // On how many samples layers are compared with the float network's; 0: not at all.
   size_t compared_samples = 16;
@@ -46,6 +48,7 @@ struct PostTrainingOptions {
 struct PostTrainingReport {
   FloatNetworkReport float_network;  // what had to be done to the network first
   size_t samples = 0;                // that calibration has seen
+  std::optional<EqualizationReport> equalization;
   std::optional<Int8Report> int8;
   std::optional<BiasCorrectionReport> biases;
   std::optional<WeightOnlyReport> weights;

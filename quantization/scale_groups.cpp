@@ -20,7 +20,7 @@ bool holds(const ScaleGroup& group, const TensorRange& range) {
 // Disjoint sets of tensors. A set is named by one of its tensors, its root.
 class Grouping {
  public:
-  Grouping(std::span<const ScaledOperator> operators, const Ranges& ranges)
+  Grouping(std::span<const ScaledOperator> operators, const Ranges& ranges, const Ranges& demanded)
       : operators_(operators) {
     for (const ScaledOperator& op : operators) {
       for (const int32_t tensor : op.inputs) add(tensor, ranges);
@@ -28,6 +28,9 @@ class Grouping {
       if (op.scales != ScaleRule::kShared) {
         for (const int32_t tensor : op.inputs) sets_.at(tensor).feeds_any_scale = true;
       }
+    }
+    for (const auto& [tensor, range] : demanded) {
+      if (const auto set = sets_.find(tensor); set != sets_.end()) set->second.demanded = range;
     }
   }
 
@@ -46,10 +49,11 @@ class Grouping {
     int32_t parent = 0;  // itself: a root, for which the rest is true
     ScaleGroup group;
     bool feeds_any_scale = false;  // a member is read by an operator that takes any scale
+    std::optional<TensorRange> demanded = {};  // the union of what was demanded of members
   };
 
   void add(int32_t tensor, const Ranges& ranges) {
-    sets_.try_emplace(tensor, Set{tensor, {ranges.at(tensor), std::nullopt}, false});
+    sets_.try_emplace(tensor, Set{tensor, {ranges.at(tensor), std::nullopt}});
   }
 
   int32_t root(int32_t tensor) {
@@ -75,6 +79,9 @@ class Grouping {
       into.group = from.group;
     }
     into.feeds_any_scale = into.feeds_any_scale || from.feeds_any_scale;
+    if (from.demanded) {
+      into.demanded = into.demanded ? united(*into.demanded, *from.demanded) : *from.demanded;
+    }
     sets_.at(joined).parent = kept;
   }
 
@@ -161,7 +168,11 @@ class Grouping {
     std::map<int32_t, size_t> index_of_root;
     for (const auto& [tensor, set] : sets_) {
       const auto [entry, is_new] = index_of_root.try_emplace(root(tensor), groups.groups.size());
-      if (is_new) groups.groups.push_back(sets_.at(entry->first).group);
+      if (is_new) {
+        const Set& whole = sets_.at(entry->first);
+        groups.groups.push_back(whole.group);
+        if (whole.demanded && !whole.group.fixed) groups.groups.back().range = *whole.demanded;
+      }
       groups.group_of[tensor] = entry->second;
     }
     groups.requantizations = std::move(requantizations_);
@@ -175,8 +186,9 @@ class Grouping {
 
 }  // namespace
 
-ScaleGroups group_scales(std::span<const ScaledOperator> operators, const Ranges& ranges) {
-  return Grouping(operators, ranges).group();
+ScaleGroups group_scales(std::span<const ScaledOperator> operators, const Ranges& ranges,
+                         const Ranges& demanded) {
+  return Grouping(operators, ranges, demanded).group();
 }
 
 }  // namespace lockstep::quantization

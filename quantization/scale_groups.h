@@ -3,8 +3,9 @@
 //
 // A kernel that copies or compares integers (ScaleRule::kShared) needs one scale for all it reads
 // and writes; its tensors form a group, and operators that have a tensor in common join their
-// groups, forwards and backwards. A group's range is the union of its members'. An input leaves the
-// group, and is requantized on its way into that one operator, where
+// groups, forwards and backwards. A group's range is the union of its members', or of those ranges
+// that were demanded of any of them. An input leaves the group, and is requantized on its way into
+// that one operator, where
 //  - its scale is a constant of the kernel that makes it (SOFTMAX, LOGISTIC, ...) and the other
 //    members need another, or
 //  - it is also read by operators that take any scale, and the group's range is more than
@@ -55,7 +56,9 @@ struct ScaleGroups {
   const ScaleGroup& of(int32_t tensor) const { return groups[group_of.at(tensor)]; }
 };
 
-// `operators` in execution order; `ranges` has every tensor they name.
-ScaleGroups group_scales(std::span<const ScaledOperator> operators, const Ranges& ranges);
+// `operators` in execution order; `ranges` has every tensor they name, and of those in `demanded`
+// the demanded range.
+ScaleGroups group_scales(std::span<const ScaledOperator> operators, const Ranges& ranges,
+                         const Ranges& demanded = {});
 
 }  // namespace lockstep::quantization

@@ -2,10 +2,12 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -42,16 +44,44 @@ struct QuantizeOptions {
   std::string method = "minmax";
   DataOptions data;
   quantization::PostTrainingOptions quantization;
+  std::vector<std::string> ranges;
+  bool no_equalization = false;
   bool no_bias_correction = false;
   fs::path tflite_library;
   bool json = false;
 };
 
+// "TENSOR=MINIMUM:MAXIMUM". The name may have anything in it.
+Result<quantization::DemandedRange> parse_range(const std::string& text) {
+  const size_t equals = text.rfind('=');
+  const size_t colon = text.find(':', equals == std::string::npos ? 0 : equals);
+  quantization::DemandedRange demanded;
+  const auto number = [](std::string_view digits, float& value) {
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    return error == std::errc() && end == digits.data() + digits.size();
+  };
+  const std::string_view whole = text;
+  if (equals == std::string::npos || colon == std::string::npos ||
+      !number(whole.substr(equals + 1, colon - equals - 1), demanded.range.minimum) ||
+      !number(whole.substr(colon + 1), demanded.range.maximum)) {
+    return make_error(ErrorCode::kInvalidArgument,
+                      "'{}' is no range: TENSOR=MINIMUM:MAXIMUM is, as in 'logits=-10:10'", text);
+  }
+  demanded.tensor = text.substr(0, equals);
+  return demanded;
+}
+
 Status settle(QuantizeOptions& options) {
   quantization::PostTrainingOptions& settled = options.quantization;
   settled.mode = *quantization::parse_quantization_mode(options.mode);
   settled.ranges.method = *quantization::parse_range_method(options.method);
+  settled.equalize_channels = !options.no_equalization;
   settled.correct_biases = !options.no_bias_correction;
+  for (const std::string& text : options.ranges) {
+    auto demanded = parse_range(text);
+    if (!demanded) return tl::unexpected(demanded.error());
+    settled.int8.ranges.push_back(std::move(*demanded));
+  }
   for (const auto& [name, type] : kBorders) {
     if (options.borders == name) settled.int8.borders = type;
   }
@@ -162,6 +192,11 @@ void add_quantize_command(CLI::App& app, int& exit_code) {
                   "For that method: how many of 100 values are kept")
       ->check(CLI::Range(50.0, 100.0))
       ->capture_default_str();
+  command
+      .add_option("--range", options->ranges,
+                  "What a tensor's integers stand for, whatever it was seen with, as in "
+                  "'logits=-10:10'; those that share its scale follow")
+      ->type_name("TENSOR=MINIMUM:MAXIMUM");
   command.add_flag("--per-channel-fully-connected",
                    options->quantization.int8.per_channel_fully_connected,
                    "A weight scale for each output of FULLY_CONNECTED, as a CONV_2D of 1x1");
@@ -169,6 +204,8 @@ void add_quantize_command(CLI::App& app, int& exit_code) {
       .add_option("--keep-float", options->quantization.int8.keep_float,
                   "Operators that stay float: a name as inspect prints it, or a tensor they make")
       ->type_name("OP|TENSOR");
+  command.add_flag("--no-equalization", options->no_equalization,
+                   "Leave the ranges of an activation's channels as they are");
   command.add_flag("--no-bias-correction", options->no_bias_correction,
                    "Leave the average error of layers where it is");
   command

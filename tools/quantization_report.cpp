@@ -79,6 +79,12 @@ void print_int8(const PostTrainingReport& report) {
     fmt::print("             {} of QUANTIZE and DEQUANTIZE added\n",
                plural(int8.added_conversions, "operator"));
   }
+  if (report.equalization) {
+    size_t channels = 0;
+    for (const auto& group : report.equalization->groups) channels += group.channels;
+    fmt::print("equalized    {} in {}\n", plural(channels, "channel"),
+               plural(report.equalization->groups.size(), "group"));
+  }
   if (report.biases) {
     fmt::print("biases       {} corrected on {}\n", plural(report.biases->layers, "layer"),
                plural(report.biases->samples, "sample"));
@@ -178,6 +184,18 @@ nlohmann::json layers_json(const PostTrainingReport& report) {
   return layers;
 }
 
+nlohmann::json groups_json(const quantization::EqualizationReport& report) {
+  nlohmann::json groups = nlohmann::json::array();
+  for (const quantization::EqualizedGroup& group : report.groups) {
+    groups.push_back({{"tensor", group.tensor},
+                      {"activations", group.activations},
+                      {"channels", group.channels},
+                      {"largest_factor", std::ldexp(1.0, group.largest_exponent)},
+                      {"predicted_gain_db", finite_or_null(group.predicted_gain)}});
+  }
+  return groups;
+}
+
 nlohmann::json outputs_json(const PostTrainingReport& report) {
   nlohmann::json outputs = nlohmann::json::array();
   for (const OutputComparison& output : report.comparison->outputs) {
@@ -228,6 +246,7 @@ nlohmann::json quantization_json(const QuantizationSummary& summary,
     json["added_conversions"] = report.int8->added_conversions;
     json["operators"] = operators_json(*report.int8);
   }
+  if (report.equalization) json["equalized_groups"] = groups_json(*report.equalization);
   if (report.biases) json["corrected_layers"] = report.biases->layers;
   if (report.weights) json["constants"] = constants_json(*report.weights);
   if (report.comparison) {
