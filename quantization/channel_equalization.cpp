@@ -30,6 +30,8 @@ constexpr std::array kShares{0.0, 0.25, 0.5, 0.75, 1.0};
 constexpr int kLargestExponent = 6;
 // Less than this is not worth renaming tensors: 0.1 dB.
 constexpr double kLeastGain = 0.1;
+// Output channels that hardly ever differ from zero do not count more than this lets them.
+constexpr double kLeastSignal = 0.01;
 // The variance of rounding to a step of 1.
 constexpr double kRoundingVariance = 1.0 / 12;
 constexpr double kActivationSteps = 255;
@@ -370,14 +372,6 @@ class Equalizer {
     return is_constant(model_, tensor(axis.tensor)) ? nullptr : magnitudes(axis.tensor);
   }
 
-  // No channel becomes larger than the largest, and one that was never seen stays.
-  void set_exponents(const std::map<Class, double>& shares, double share_of_the_way) {
-    for (const auto& [each, share] : shares) {
-      const double wanted = share > 0 ? std::floor(-std::log2(share) * share_of_the_way) : 0.0;
-      exponents_[each] = static_cast<int>(std::clamp(wanted, 0.0, double{kLargestExponent}));
-    }
-  }
-
   // Of all layers that read channels of the group: how much noise is in what they make by how much
   // signal is.
   double predicted_noise(const Group& group) {
@@ -392,19 +386,17 @@ class Equalizer {
     return noise;
   }
 
-  //   input    sum over c of |W[c]|^2 / s[c]^2 * step^2 / 12,
-  //            step = max over c of s[c] * magnitude[c] / 255
-  //   weights  sum over o, c of step[o]^2 / 12 * taps * s[c]^2 * mean square[c],
-  //            step[o] = max over c of |W[o, c]| / s[c] / 127
-  // W[c] are the weights that read input channel c, W[o, c] those that make output channel o of it.
+  // The mean over output channels o of noise by signal, since nobody knows which of them matter:
+  //   signal  mean square[o], at least kLeastSignal of the mean of all
+  //   noise   input    sum over c, taps of (W[o, c] / s[c])^2 * step^2 / 12,
+  //                    step = max over c of s[c] * magnitude[c] / 255
+  //           weights  step[o]^2 / 12 * sum over c, taps of s[c]^2 * mean square[c],
+  //                    step[o] = max over c, taps of |W[o, c]| / s[c] / 127
+  // A depthwise convolution has one input channel for each of its scales, and loses nothing.
   double predicted_noise(const Layer& layer) {
     const Observed* output = magnitudes(layer.output);
     const Observed* input = magnitudes(layer.input);
     if (output == nullptr || input == nullptr) return 0;
-    double signal = 0;
-    for (const double power : output->mean_square) signal += power;
-    if (!(signal > 0)) return 0;
-
     const TensorAxis channels = last_axis(layer.input);
     std::vector<double> factors;
     double largest = 0;
@@ -413,38 +405,49 @@ class Equalizer {
       largest = std::max(largest, factors.back() * input->magnitude[c]);
     }
     const double input_step = largest / kActivationSteps;
-    const std::vector<float>& weights = constants_.at(layer.weights);
-    double noise = 0;
-    for (size_t i = 0; i < weights.size(); ++i) {
-      const double weight = double{weights[i]} / factors[input_channel(layer, i)];
-      noise += weight * weight * input_step * input_step * kRoundingVariance;
-    }
-    if (!layer.is_depthwise()) noise += weight_noise(layer, factors, input->mean_square);
-    return noise / signal;
-  }
 
-  double weight_noise(const Layer& layer, std::span<const double> factors,
-                      std::span<const double> mean_square) {
     const std::vector<float>& weights = constants_.at(layer.weights);
-    const size_t outputs = indices_.extent({layer.weights, 0});
-    const size_t columns = weights.size() / outputs;
-    double energy = 0;  // of everything that an output element is made of
-    for (size_t i = 0; i < columns; ++i) {
-      const size_t c = input_channel(layer, i);
-      energy += factors[c] * factors[c] * mean_square[c];
-    }
+    const size_t outputs = output->mean_square.size();
+    std::vector<double> squares(outputs, 0.0);
     std::vector<double> steps(outputs, 0.0);
     for (size_t i = 0; i < weights.size(); ++i) {
-      double& step = steps[i / columns];
-      step = std::max(
-          step, std::abs(double{weights[i]}) / factors[input_channel(layer, i)] / kLargestWeight);
+      const double weight = double{weights[i]} / factors[input_channel(layer, i)];
+      const size_t o = output_channel(layer, i);
+      squares[o] += weight * weight;
+      steps[o] = std::max(steps[o], std::abs(weight) / kLargestWeight);
     }
     if (layer.code == BuiltinOperator::FULLY_CONNECTED) {
       std::ranges::fill(steps, std::ranges::max(steps));
     }
+    const double energy = layer.is_depthwise() ? 0 : input_energy(layer, factors, *input);
+    const double mean_signal = mean_of(output->mean_square);
+    if (!(mean_signal > 0)) return 0;
     double noise = 0;
-    for (const double step : steps) noise += step * step * kRoundingVariance * energy;
-    return noise;
+    for (size_t o = 0; o < outputs; ++o) {
+      const double variance =
+          (squares[o] * input_step * input_step + steps[o] * steps[o] * energy) * kRoundingVariance;
+      noise += variance / std::max(output->mean_square[o], kLeastSignal * mean_signal);
+    }
+    return noise / static_cast<double>(outputs);
+  }
+
+  // Of everything that an output element of a dense layer is made of.
+  double input_energy(const Layer& layer, std::span<const double> factors,
+                      const Observed& input) const {
+    const size_t columns =
+        constants_.at(layer.weights).size() / indices_.extent({layer.weights, 0});
+    double energy = 0;
+    for (size_t i = 0; i < columns; ++i) {
+      const size_t c = input_channel(layer, i);
+      energy += factors[c] * factors[c] * input.mean_square[c];
+    }
+    return energy;
+  }
+
+  static double mean_of(std::span<const double> values) {
+    double sum = 0;
+    for (const double value : values) sum += value;
+    return sum / static_cast<double>(std::max<size_t>(values.size(), 1));
   }
 
   // Of which input channel element `i` of the layer's weights is.
@@ -452,6 +455,13 @@ class Equalizer {
     const size_t channels = indices_.extent(last_axis(layer.input));
     const size_t columns = indices_.extent(last_axis(layer.weights));
     return layer.is_depthwise() ? i % columns / (columns / channels) : i % columns % channels;
+  }
+
+  // Which output channel it makes.
+  size_t output_channel(const Layer& layer, size_t i) const {
+    const size_t columns = indices_.extent(last_axis(layer.weights));
+    if (layer.is_depthwise()) return i % columns;
+    return i / (constants_.at(layer.weights).size() / indices_.extent({layer.weights, 0}));
   }
 
   EqualizedGroup describe(const Group& group, double gain) {
@@ -487,11 +497,9 @@ class Equalizer {
   void apply() {
     for (const Layer& layer : layers_) {
       std::vector<float> weights = constants_.at(layer.weights);
-      const size_t outputs = indices_.extent(last_axis(layer.output));
-      const size_t row = weights.size() / std::max<size_t>(outputs, 1);
       for (size_t i = 0; i < weights.size(); ++i) {
-        const size_t made = layer.is_depthwise() ? i % outputs : i / row;
-        weights[i] = static_cast<float>(double{weights[i]} * factor(last_axis(layer.output), made) /
+        weights[i] = static_cast<float>(double{weights[i]} *
+                                        factor(last_axis(layer.output), output_channel(layer, i)) /
                                         factor(last_axis(layer.input), input_channel(layer, i)));
       }
       replace(layer.weights, weights);

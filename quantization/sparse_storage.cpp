@@ -168,7 +168,10 @@ Result<bool> store_sparsely(schema::ModelT& model, schema::SubGraphT& subgraph, 
   auto sparse = encode_sparse(description->data, graph::data_type_size(description->type),
                               description->shape, block);
   if (!sparse) return tl::unexpected(sparse.error());
-  const size_t size = size_in_file(*sparse) + (needs_densify ? densify_size(source) : 0);
+  // Contents are aligned: the space in front of others may grow by that.
+  constexpr size_t kAlignment = 16;
+  const size_t size =
+      size_in_file(*sparse) + (needs_densify ? densify_size(source) : 0) + kAlignment;
   if (size >= description->data.size()) return false;
   set_contents(model, source, sparse->stored);
   source.sparsity = std::make_unique<schema::SparsityParametersT>(std::move(sparse->sparsity));

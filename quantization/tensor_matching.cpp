@@ -7,6 +7,8 @@
 #include <string>
 #include <utility>
 
+#include "quantization/channel_equalization.h"
+
 namespace lockstep::quantization {
 namespace {
 
@@ -21,6 +23,11 @@ bool have_same_size(const graph::Tensor& expected, const graph::Tensor& actual) 
 // Leaves real values as they are, up to rounding.
 bool is_conversion(const graph::Operator& op) {
   return op.name == "QUANTIZE" || op.name == "DEQUANTIZE";
+}
+
+// Its channels have other values than the network has that it was made of.
+bool is_equalized(const graph::Graph& graph, int32_t tensor) {
+  return tensor_at(graph, tensor).name.ends_with(kEqualizedSuffix);
 }
 
 // A graph, and what follows from it.
@@ -198,6 +205,9 @@ class LayerPairs {
       if (candidate->outputs.size() != op.outputs.size()) continue;
       const int32_t counterpart = candidate->outputs[index];
       if (!actual_.is_activation(counterpart) || is_taken(counterpart)) continue;
+      if (is_equalized(actual_.graph(), counterpart) != is_equalized(expected_.graph(), output)) {
+        continue;
+      }
       if (tensor_at(actual_.graph(), counterpart).shape !=
           tensor_at(expected_.graph(), output).shape) {
         continue;

@@ -36,7 +36,7 @@ struct TensorMatching {
 };
 
 // Counterparts have as many elements; their types may differ. QUANTIZE and DEQUANTIZE are looked
-// through. kInvalidArgument where inputs or outputs do not correspond, by name or by order.
+// through. What only one of both has equalized (channel_equalization.h) has no counterpart. kInvalidArgument where inputs or outputs do not correspond, by name or by order.
 Result<TensorMatching> match_tensors(const graph::Graph& expected, const graph::Graph& actual);
 
 }  // namespace lockstep::quantization

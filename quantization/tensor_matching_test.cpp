@@ -69,6 +69,17 @@ std::string text_of(const graph::Graph& expected, const graph::Graph& actual,
   return text;
 }
 
+TEST(TensorMatching, EqualizedChannelsHaveNoCounterpartWithout) {
+  const auto expected = network_of({.names = {"x", "a", "b", "y"}});
+  const auto actual = network_of({.names = {"x", "a_equalized", "b", "y"}, .is_quantized = true});
+  const TensorMatching matching = matched(expected, actual);
+  EXPECT_EQ(text_of(expected, actual, matching.layers), "b=b by name, y=y by name");
+  EXPECT_EQ(matching.only_expected.size(), 1u);
+  const auto both = network_of({.names = {"x", "a_equalized", "b", "y"}});
+  EXPECT_EQ(text_of(both, actual, matched(both, actual).layers),
+            "a_equalized=a_equalized by name, b=b by name, y=y by name");
+}
+
 TEST(TensorMatching, NamesComeFirst) {
   const auto expected = network_of({.names = {"x", "a", "b", "y"}});
   const auto actual = network_of({.names = {"x", "b", "a", "y"}, .is_quantized = true});

@@ -104,6 +104,30 @@ class QuantizeCommand : public testing::CommandTest {
   size_t written_files_ = 2;
 };
 
+TEST_F(QuantizeCommand, RangesOnRequest) {
+  const Outcome outcome =
+      quantize("--data " + path("samples.npy") + " --range 'FULLY_CONNECTED 5=-1:2' --json");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.text;
+  const auto graph = graph::read_tflite_file(path("out.tflite"));
+  ASSERT_TRUE(graph) << graph.error().message;
+  for (const graph::Tensor& tensor : graph->tensors) {
+    if (tensor.name == "FULLY_CONNECTED 5") {
+      EXPECT_FLOAT_EQ(tensor.quantization.scales.front(), 3.0f / 255);
+      return;
+    }
+  }
+  FAIL() << "the tensor is gone";
+}
+
+TEST_F(QuantizeCommand, RangesThatAreNoneAreRefused) {
+  for (const char* range : {"scores", "scores=1", "scores=1:", "scores=a:b", "scores=1:2x"}) {
+    const Outcome outcome = quantize("--data " + path("samples.npy") + " --range '" + range + "'");
+    expect_failure(outcome, range);
+  }
+  const Outcome unknown = quantize("--data " + path("samples.npy") + " --range nobody=1:2");
+  expect_failure(unknown, "'nobody'");
+}
+
 TEST_F(QuantizeCommand, MakesAnInt8Network) {
   if (!has_tflite()) GTEST_SKIP() << "LOCKSTEP_TFLITE_LIBRARY is unset";
   const Outcome outcome = quantize("--data " + path("samples.npy"));
