@@ -288,9 +288,9 @@ TEST_F(QuantizeCommand, NeverReplacesItsInput) {
 }
 
 TEST_F(QuantizeCommand, FolderThatIsNotThereLeavesNothing) {
-  expect_failure(lockstep("quantize " + path("float.tflite") + " -o " + path("none") +
+  expect_failure(lockstep("quantize " + path("float.tflite") + " -o " + path("none/out.tflite") +
                           " --mode float16"),
-                 "none");
+                 "none' to write 'out.tflite'");
 }
 
 }  // namespace
