@@ -152,7 +152,9 @@ class Equalizer {
                 .bias = input_at(op, places.bias),
                 .output = op.outputs.empty() ? graph::kAbsentTensor : op.outputs.front()};
     if (layer.input < 0 || layer.output < 0 || !is_own_constant(layer.weights)) return std::nullopt;
-    if (layer.bias >= 0 && !is_own_constant(layer.bias)) return std::nullopt;
+    if (layer.bias >= 0 && (!is_own_constant(layer.bias) || indices_.rank(layer.bias) != 1)) {
+      return std::nullopt;
+    }
     const size_t rank = code == BuiltinOperator::FULLY_CONNECTED ? 2 : 4;
     if (indices_.rank(layer.weights) != rank || indices_.rank(layer.input) == 0 ||
         indices_.rank(layer.output) == 0) {
@@ -192,7 +194,7 @@ class Equalizer {
     }
     const TensorAxis made{layer.weights, layer.is_depthwise() ? size_t{3} : size_t{0}};
     indices_.join_all(last_axis(layer.output), made);
-    if (layer.bias >= 0 && indices_.rank(layer.bias) == 1) indices_.join_all(made, {layer.bias, 0});
+    if (layer.bias >= 0) indices_.join_all(made, {layer.bias, 0});
     // One scale for all output channels cannot take up factors.
     if (!is_linear_or_relu(op) || layer.code == BuiltinOperator::FULLY_CONNECTED) {
       indices_.fix(last_axis(layer.output), {});

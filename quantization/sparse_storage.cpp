@@ -139,11 +139,18 @@ bool densify_knows(TensorType type) {
 }  // namespace
 
 Status densify(schema::ModelT& model) {
+  size_t total = 0;
   for (auto& subgraph : model.subgraphs) {
     for (auto& tensor : subgraph->tensors) {
       if (tensor->sparsity == nullptr) continue;
       const auto contents = dense_contents(model, *tensor);
       if (!contents) return tl::unexpected(contents.error());
+      total += contents->size();
+      if (total > kMostDenseBytes) {
+        return make_error(ErrorCode::kUnsupported,
+                          "tensor '{}': with it, dense constants are {} bytes, too many for a file",
+                          graph::printable(tensor->name), total);
+      }
       set_contents(model, *tensor, *contents);
       tensor->sparsity.reset();
     }

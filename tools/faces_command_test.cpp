@@ -87,7 +87,7 @@ TEST_P(FacesCommand, TheInt8NetworkSeesTheSameFacesInOnePartition) {
 }
 
 // So that "the same faces" is no empty promise.
-using OtherFacesCommand = FacesCommand;
+class OtherFacesCommand : public FacesCommand {};
 
 TEST_P(OtherFacesCommand, ANetworkThatSeesOtherFacesIsToldApart) {
   const Outcome quantized = quantize(std::string("--range ") + GetParam().logits + "=-10:0.1");
