@@ -26,8 +26,6 @@ using Group = ChannelIndices::Group;
 
 // How much of the way to equal ranges channels go: the best of these, by the predicted noise.
 constexpr std::array kShares{0.0, 0.25, 0.5, 0.75, 1.0};
-// Channels that are hardly ever seen are not trusted further.
-constexpr int kLargestExponent = 6;
 // Less than this is not worth renaming tensors: 0.1 dB.
 constexpr double kLeastGain = 0.1;
 // Output channels that hardly ever differ from zero do not count more than this lets them.
@@ -359,7 +357,7 @@ class Equalizer {
     for (size_t i = 0; i < ranges.size(); ++i) {
       const double wanted = std::isfinite(ranges[i]) ? std::floor(-ranges[i] * share) : 0;
       exponents_[group.classes[i]] =
-          static_cast<int>(std::clamp(wanted, 0.0, double{kLargestExponent}));
+          static_cast<int>(std::clamp(wanted, 0.0, double{kLargestEqualizationExponent}));
     }
   }
 

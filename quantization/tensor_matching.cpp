@@ -7,7 +7,7 @@
 #include <string>
 #include <utility>
 
-#include "quantization/channel_equalization.h"
+#include "quantization/equalized_channels.h"
 
 namespace lockstep::quantization {
 namespace {
@@ -153,15 +153,24 @@ class LayerPairs {
   }
 
   void add_by_name() {
+    const std::string suffix(kEqualizedSuffix);
     const auto names = actual_.unique_names(actual_.produced());
-    for (const auto& [name, tensor] : expected_.unique_names(expected_.produced())) {
+    const auto add_pair = [&](int32_t tensor, const std::string& name, MatchKind kind) {
       const auto counterpart = names.find(name);
-      if (counterpart == names.end()) continue;
+      if (counterpart == names.end()) return;
       if (!have_same_size(tensor_at(expected_.graph(), tensor),
                           tensor_at(actual_.graph(), counterpart->second))) {
-        continue;
+        return;
       }
-      add({.expected = tensor, .actual = counterpart->second, .kind = MatchKind::kName});
+      add({.expected = tensor, .actual = counterpart->second, .kind = kind});
+    };
+    const auto expected_names = expected_.unique_names(expected_.produced());
+    for (const auto& [name, tensor] : expected_names) add_pair(tensor, name, MatchKind::kName);
+    for (const auto& [name, tensor] : expected_names) {
+      add_pair(tensor, name + suffix, MatchKind::kEqualized);
+      if (name.ends_with(suffix)) {
+        add_pair(tensor, name.substr(0, name.size() - suffix.size()), MatchKind::kEqualized);
+      }
     }
   }
 
@@ -238,6 +247,8 @@ std::string_view match_kind_name(MatchKind kind) {
   switch (kind) {
     case MatchKind::kName:
       return "name";
+    case MatchKind::kEqualized:
+      return "equalized";
     case MatchKind::kOrder:
       return "order";
     case MatchKind::kStructure:

@@ -12,10 +12,11 @@ namespace lockstep::quantization {
 
 enum class MatchKind : uint8_t {
   kName,       // both have the name, and no other tensor has it
+  kEqualized,  // both have the name, but for kEqualizedSuffix behind one of them
   kOrder,      // inputs and outputs: the same position
   kStructure,  // made by the same kind of operator, with the same shape, from matching tensors
 };
-std::string_view match_kind_name(MatchKind kind);  // "name", "order", "structure"
+std::string_view match_kind_name(MatchKind kind);  // "name", "equalized", "order", "structure"
 
 struct TensorMatch {
   int32_t expected = 0;  // tensor index in the one network
@@ -36,7 +37,7 @@ struct TensorMatching {
 };
 
 // Counterparts have as many elements; their types may differ. QUANTIZE and DEQUANTIZE are looked
-// through. What only one of both has equalized (channel_equalization.h) has no counterpart. kInvalidArgument where inputs or outputs do not correspond, by name or by order.
+// through. kInvalidArgument where inputs or outputs do not correspond, by name or by order.
 Result<TensorMatching> match_tensors(const graph::Graph& expected, const graph::Graph& actual);
 
 }  // namespace lockstep::quantization
