@@ -14,6 +14,7 @@
 #include "quantization/channel_relations.h"
 #include "quantization/finite_constants.h"
 #include "quantization/fused_activation.h"
+#include "quantization/operator_rules.h"
 #include "quantization/weight_places.h"
 
 namespace lockstep::quantization {
@@ -26,6 +27,8 @@ using Group = ChannelIndices::Group;
 
 // How much of the way to equal ranges channels go: the best of these, by the predicted noise.
 constexpr std::array kShares{0.0, 0.25, 0.5, 0.75, 1.0};
+// Channels grow to one over this power of two of the tensor's range, no further.
+constexpr double kHeadroom = 1;
 // Channels that are hardly ever seen are not trusted further.
 constexpr int kLargestExponent = 6;
 // Less than this is not worth renaming tensors: 0.1 dB.
@@ -332,7 +335,10 @@ class Equalizer {
     for (const Class each : group.classes) largest[each] = kNone;
     for (const TensorAxis axis : group.axes) {
       const Observed* observed = observed_channels(axis);
-      if (observed == nullptr || becomes_fused(axis.tensor)) continue;
+      if (observed == nullptr || becomes_fused(axis.tensor) ||
+          origin_of_scale(axis.tensor) != axis.tensor) {
+        continue;
+      }
       const double whole = std::ranges::max(observed->magnitude);
       for (size_t i = 0; i < observed->magnitude.size(); ++i) {
         const Class each = indices_.class_of(axis, i);
@@ -353,7 +359,8 @@ class Equalizer {
   // Channels that were never seen stay.
   void set_exponents(const Group& group, const std::vector<double>& ranges, double share) {
     for (size_t i = 0; i < ranges.size(); ++i) {
-      const double wanted = std::isfinite(ranges[i]) ? std::floor(-ranges[i] * share) : 0;
+      const double wanted =
+          std::isfinite(ranges[i]) ? std::floor((-ranges[i] - kHeadroom) * share) : 0;
       exponents_[group.classes[i]] =
           static_cast<int>(std::clamp(wanted, 0.0, double{kLargestExponent}));
     }
@@ -366,16 +373,47 @@ class Equalizer {
                                       static_cast<int32_t>(BuiltinOperator::RELU);
   }
 
-  const Observed* observed_channels(TensorAxis axis) {
-    return is_constant(model_, tensor(axis.tensor)) ? nullptr : magnitudes(axis.tensor);
+  // The tensor whose range decides the scale of `index`: the one in front of operators that move,
+  // select or average the integers of a single tensor.
+  int32_t origin_of_scale(int32_t index) {
+    int32_t producer = uses_.producers[static_cast<size_t>(index)];
+    while (producer >= 0) {
+      const schema::OperatorT& op = *subgraph_.operators[static_cast<size_t>(producer)];
+      const auto input = only_input_of_scale(op);
+      if (!input || magnitudes(*input) == nullptr) break;
+      const int32_t before = uses_.producers[static_cast<size_t>(*input)];
+      if (before >= producer) break;
+      index = *input;
+      producer = before;
+    }
+    return index;
   }
 
-  // No channel becomes larger than the largest, and one that was never seen stays.
-  void set_exponents(const std::map<Class, double>& shares, double share_of_the_way) {
-    for (const auto& [each, share] : shares) {
-      const double wanted = share > 0 ? std::floor(-std::log2(share) * share_of_the_way) : 0.0;
-      exponents_[each] = static_cast<int>(std::clamp(wanted, 0.0, double{kLargestExponent}));
+  // The activation whose scale the operator's output has, where it is only one.
+  std::optional<int32_t> only_input_of_scale(const schema::OperatorT& op) {
+    const OperatorRule* rule = find_rule(BuiltinOperator{builtin_code(model_, op)});
+    if (rule == nullptr || rule->scales != ScaleRule::kShared) return std::nullopt;
+    std::optional<int32_t> only;
+    for (size_t i = 0; i < op.inputs.size(); ++i) {
+      if (op.inputs[i] < 0 || rule->input_role(i) != OperandRole::kActivation) continue;
+      if (only) return std::nullopt;
+      only = op.inputs[i];
     }
+    return only;
+  }
+
+  // Of all its channels, with their factors.
+  double largest_magnitude(int32_t index) {
+    const Observed& observed = *magnitudes(index);
+    double largest = 0;
+    for (size_t c = 0; c < observed.magnitude.size(); ++c) {
+      largest = std::max(largest, factor(last_axis(index), c) * observed.magnitude[c]);
+    }
+    return largest;
+  }
+
+  const Observed* observed_channels(TensorAxis axis) {
+    return is_constant(model_, tensor(axis.tensor)) ? nullptr : magnitudes(axis.tensor);
   }
 
   // Of all layers that read channels of the group: how much noise is in what they make by how much
@@ -393,7 +431,7 @@ class Equalizer {
   }
 
   //   input    sum over c of |W[c]|^2 / s[c]^2 * step^2 / 12,
-  //            step = max over c of s[c] * magnitude[c] / 255
+  //            step = max over c of s[c] * magnitude[c] / 255, where the input's scale is chosen
   //   weights  sum over o, c of step[o]^2 / 12 * taps * s[c]^2 * mean square[c],
   //            step[o] = max over c of |W[o, c]| / s[c] / 127
   // W[c] are the weights that read input channel c, W[o, c] those that make output channel o of it.
@@ -407,12 +445,8 @@ class Equalizer {
 
     const TensorAxis channels = last_axis(layer.input);
     std::vector<double> factors;
-    double largest = 0;
-    for (size_t c = 0; c < input->magnitude.size(); ++c) {
-      factors.push_back(factor(channels, c));
-      largest = std::max(largest, factors.back() * input->magnitude[c]);
-    }
-    const double input_step = largest / kActivationSteps;
+    for (size_t c = 0; c < input->magnitude.size(); ++c) factors.push_back(factor(channels, c));
+    const double input_step = largest_magnitude(origin_of_scale(layer.input)) / kActivationSteps;
     const std::vector<float>& weights = constants_.at(layer.weights);
     double noise = 0;
     for (size_t i = 0; i < weights.size(); ++i) {
