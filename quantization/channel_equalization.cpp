@@ -6,7 +6,6 @@
 #include <limits>
 #include <map>
 #include <optional>
-#include <span>
 #include <utility>
 
 #include "graph/operators.h"
@@ -14,6 +13,8 @@
 #include "quantization/channel_relations.h"
 #include "quantization/finite_constants.h"
 #include "quantization/fused_activation.h"
+#include "quantization/layer_noise.h"
+#include "quantization/operator_rules.h"
 #include "quantization/weight_places.h"
 
 namespace lockstep::quantization {
@@ -28,11 +29,6 @@ using Group = ChannelIndices::Group;
 constexpr std::array kShares{0.0, 0.25, 0.5, 0.75, 1.0};
 // Less than this is not worth renaming tensors: 0.1 dB.
 constexpr double kLeastGain = 0.1;
-// Output channels that hardly ever differ from zero do not count more than this lets them.
-constexpr double kLeastSignal = 0.01;
-// The variance of rounding to a step of 1.
-constexpr double kRoundingVariance = 1.0 / 12;
-constexpr double kActivationSteps = 255;
 
 // A convolution or fully connected layer with constant float weights of its own.
 struct Layer {
@@ -334,7 +330,10 @@ class Equalizer {
     for (const Class each : group.classes) largest[each] = kNone;
     for (const TensorAxis axis : group.axes) {
       const Observed* observed = observed_channels(axis);
-      if (observed == nullptr || becomes_fused(axis.tensor)) continue;
+      if (observed == nullptr || becomes_fused(axis.tensor) ||
+          origin_of_scale(axis.tensor) != axis.tensor) {
+        continue;
+      }
       const double whole = std::ranges::max(observed->magnitude);
       for (size_t i = 0; i < observed->magnitude.size(); ++i) {
         const Class each = indices_.class_of(axis, i);
@@ -368,6 +367,45 @@ class Equalizer {
                                       static_cast<int32_t>(BuiltinOperator::RELU);
   }
 
+  // The tensor whose range decides the scale of `index`: the one in front of operators that move,
+  // select or average the integers of a single tensor.
+  int32_t origin_of_scale(int32_t index) {
+    int32_t producer = uses_.producers[static_cast<size_t>(index)];
+    while (producer >= 0) {
+      const schema::OperatorT& op = *subgraph_.operators[static_cast<size_t>(producer)];
+      const auto input = only_input_of_scale(op);
+      if (!input || magnitudes(*input) == nullptr) break;
+      const int32_t before = uses_.producers[static_cast<size_t>(*input)];
+      if (before >= producer) break;
+      index = *input;
+      producer = before;
+    }
+    return index;
+  }
+
+  // The activation whose scale the operator's output has, where it is only one.
+  std::optional<int32_t> only_input_of_scale(const schema::OperatorT& op) {
+    const OperatorRule* rule = find_rule(BuiltinOperator{builtin_code(model_, op)});
+    if (rule == nullptr || rule->scales != ScaleRule::kShared) return std::nullopt;
+    std::optional<int32_t> only;
+    for (size_t i = 0; i < op.inputs.size(); ++i) {
+      if (op.inputs[i] < 0 || rule->input_role(i) != OperandRole::kActivation) continue;
+      if (only) return std::nullopt;
+      only = op.inputs[i];
+    }
+    return only;
+  }
+
+  // Of all its channels, with their factors.
+  double largest_magnitude(int32_t index) {
+    const Observed& observed = *magnitudes(index);
+    double largest = 0;
+    for (size_t c = 0; c < observed.magnitude.size(); ++c) {
+      largest = std::max(largest, factor(last_axis(index), c) * observed.magnitude[c]);
+    }
+    return largest;
+  }
+
   const Observed* observed_channels(TensorAxis axis) {
     return is_constant(model_, tensor(axis.tensor)) ? nullptr : magnitudes(axis.tensor);
   }
@@ -386,82 +424,28 @@ class Equalizer {
     return noise;
   }
 
-  // The mean over output channels o of noise by signal, since nobody knows which of them matter:
-  //   signal  mean square[o], at least kLeastSignal of the mean of all
-  //   noise   input    sum over c, taps of (W[o, c] / s[c])^2 * step^2 / 12,
-  //                    step = max over c of s[c] * magnitude[c] / 255
-  //           weights  step[o]^2 / 12 * sum over c, taps of s[c]^2 * mean square[c],
-  //                    step[o] = max over c, taps of |W[o, c]| / s[c] / 127
-  // A depthwise convolution has one input channel for each of its scales, and loses nothing.
   double predicted_noise(const Layer& layer) {
     const Observed* output = magnitudes(layer.output);
     const Observed* input = magnitudes(layer.input);
     if (output == nullptr || input == nullptr) return 0;
-    const TensorAxis channels = last_axis(layer.input);
     std::vector<double> factors;
-    double largest = 0;
     for (size_t c = 0; c < input->magnitude.size(); ++c) {
-      factors.push_back(factor(channels, c));
-      largest = std::max(largest, factors.back() * input->magnitude[c]);
+      factors.push_back(factor(last_axis(layer.input), c));
     }
-    const double input_step = largest / kActivationSteps;
-
-    const std::vector<float>& weights = constants_.at(layer.weights);
-    const size_t outputs = output->mean_square.size();
-    std::vector<double> squares(outputs, 0.0);
-    std::vector<double> steps(outputs, 0.0);
-    for (size_t i = 0; i < weights.size(); ++i) {
-      const double weight = double{weights[i]} / factors[input_channel(layer, i)];
-      const size_t o = output_channel(layer, i);
-      squares[o] += weight * weight;
-      steps[o] = std::max(steps[o], std::abs(weight) / kLargestWeight);
-    }
-    if (layer.code == BuiltinOperator::FULLY_CONNECTED) {
-      std::ranges::fill(steps, std::ranges::max(steps));
-    }
-    const double energy = layer.is_depthwise() ? 0 : input_energy(layer, factors, *input);
-    const double mean_signal = mean_of(output->mean_square);
-    if (!(mean_signal > 0)) return 0;
-    double noise = 0;
-    for (size_t o = 0; o < outputs; ++o) {
-      const double variance =
-          (squares[o] * input_step * input_step + steps[o] * steps[o] * energy) * kRoundingVariance;
-      noise += variance / std::max(output->mean_square[o], kLeastSignal * mean_signal);
-    }
-    return noise / static_cast<double>(outputs);
+    return quantization::predicted_noise(
+        weights_of(layer),
+        {.input_mean_square = input->mean_square,
+         .output_mean_square = output->mean_square,
+         .largest_input = largest_magnitude(origin_of_scale(layer.input))},
+        factors);
   }
 
-  // Of everything that an output element of a dense layer is made of.
-  double input_energy(const Layer& layer, std::span<const double> factors,
-                      const Observed& input) const {
-    const size_t columns =
-        constants_.at(layer.weights).size() / indices_.extent({layer.weights, 0});
-    double energy = 0;
-    for (size_t i = 0; i < columns; ++i) {
-      const size_t c = input_channel(layer, i);
-      energy += factors[c] * factors[c] * input.mean_square[c];
-    }
-    return energy;
-  }
-
-  static double mean_of(std::span<const double> values) {
-    double sum = 0;
-    for (const double value : values) sum += value;
-    return sum / static_cast<double>(std::max<size_t>(values.size(), 1));
-  }
-
-  // Of which input channel element `i` of the layer's weights is.
-  size_t input_channel(const Layer& layer, size_t i) const {
-    const size_t channels = indices_.extent(last_axis(layer.input));
-    const size_t columns = indices_.extent(last_axis(layer.weights));
-    return layer.is_depthwise() ? i % columns / (columns / channels) : i % columns % channels;
-  }
-
-  // Which output channel it makes.
-  size_t output_channel(const Layer& layer, size_t i) const {
-    const size_t columns = indices_.extent(last_axis(layer.weights));
-    if (layer.is_depthwise()) return i % columns;
-    return i / (constants_.at(layer.weights).size() / indices_.extent({layer.weights, 0}));
+  LayerWeights weights_of(const Layer& layer) const {
+    return {.values = constants_.at(layer.weights),
+            .input_channels = indices_.extent(last_axis(layer.input)),
+            .output_channels = indices_.extent(last_axis(layer.output)),
+            .is_depthwise = layer.is_depthwise(),
+            .has_one_scale = layer.code == BuiltinOperator::FULLY_CONNECTED};
   }
 
   EqualizedGroup describe(const Group& group, double gain) {
@@ -496,11 +480,12 @@ class Equalizer {
 
   void apply() {
     for (const Layer& layer : layers_) {
-      std::vector<float> weights = constants_.at(layer.weights);
+      const LayerWeights old = weights_of(layer);
+      std::vector<float> weights(old.values.begin(), old.values.end());
       for (size_t i = 0; i < weights.size(); ++i) {
         weights[i] = static_cast<float>(double{weights[i]} *
-                                        factor(last_axis(layer.output), output_channel(layer, i)) /
-                                        factor(last_axis(layer.input), input_channel(layer, i)));
+                                        factor(last_axis(layer.output), old.output_channel(i)) /
+                                        factor(last_axis(layer.input), old.input_channel(i)));
       }
       replace(layer.weights, weights);
       if (layer.bias >= 0) scale(layer.bias, constants_.at(layer.bias));
@@ -544,6 +529,15 @@ class Equalizer {
 };
 
 }  // namespace
+
+void widen_equalized(const schema::ModelT& model, Ranges& ranges) {
+  for (auto& [index, range] : ranges) {
+    const auto& tensor = model.subgraphs.front()->tensors[static_cast<size_t>(index)];
+    if (!tensor->name.ends_with(kEqualizedSuffix)) continue;
+    range.minimum *= 1 + kEqualizedMargin;
+    range.maximum *= 1 + kEqualizedMargin;
+  }
+}
 
 Result<EqualizationReport> equalize_channels(schema::ModelT& model, const Calibration& calibration,
                                              const std::set<int32_t>& untouched) {

@@ -10,6 +10,10 @@
 // weight scale for each output channel, which takes up s[c] without loss. What a layer loses whose
 // weights are divided is weighed against what it gains by finer steps of its input.
 //
+// What was observed is a sample. Where every channel fills the range, every channel that goes beyond
+// on another input is cut off, which costs more than the last bit of its steps is worth: see
+// widen_equalized().
+//
 // Every s[c] is a power of two. Float arithmetic commutes with those, so the float network with
 // equalized channels has the very outputs of the one without, to the last bit (as long as nothing
 // is subnormal). Activations that change are renamed (kEqualizedSuffix).
@@ -40,6 +44,11 @@ struct EqualizedGroup {
 struct EqualizationReport {
   std::vector<EqualizedGroup> groups;
 };
+
+// Makes ranges that hold everything observed, and nothing more, wider by kEqualizedMargin at both
+// ends where the tensor is equalized. Ranges that cut off what is rare anyway need no margin.
+inline constexpr float kEqualizedMargin = 0.125f;
+void widen_equalized(const schema::ModelT& model, Ranges& ranges);
 
 // Equalizes the first subgraph of a plain float network. `calibration`: of this network.
 // `untouched`: tensors whose values shall stay what they are, such as those whose ranges are known

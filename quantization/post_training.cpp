@@ -82,7 +82,9 @@ class PostTraining {
     report_.samples = calibration->samples;
     // What the network was trained with goes before what it was seen with.
     Ranges ranges = trained_ranges;
-    ranges.merge(choose_ranges(*calibration, options_.ranges));
+    Ranges observed = choose_ranges(*calibration, options_.ranges);
+    if (options_.ranges.method == RangeMethod::kMinMax) widen_equalized(model_.tree, observed);
+    ranges.merge(observed);
 
     auto quantized = quantize_to_int8(model_.tree, std::move(ranges), options_.int8);
     if (!quantized) return tl::unexpected(quantized.error());

@@ -50,6 +50,7 @@ class RowList {
 // The data of every input. The rows point into it: it never moves.
 struct DataSet {
   Preprocessing preprocessing;
+  CropRows crops;  // of each photo
   std::vector<InputSlot> slots;
   std::vector<RowList> rows;     // one for each slot
   std::vector<size_t> selected;  // samples, ascending
@@ -151,8 +152,10 @@ class DataLoader {
     }
     const size_t filled = input.value_or(0);
     const InputSlot& slot = set_.slots[filled];
+    CropRows crops = set_.crops;
+    crops.first = set_.rows[filled].count();
     auto rows = file.extension() == ".npy" ? npy_rows(slot, set_.preprocessing, file)
-                : has_image_suffix(file)   ? image_rows(slot, set_.preprocessing, file)
+                : has_image_suffix(file)   ? image_rows(slot, set_.preprocessing, crops, file)
                                            : raw_rows(slot, file);
     if (!rows) return tl::unexpected(rows.error());
     set_.rows[filled].append(std::move(*rows));
@@ -255,7 +258,12 @@ void DataOptions::add_options(CLI::App& command) {
       ->allow_extra_args(false);
   command.add_option("--samples", samples, "How many of them to use (default: all)")
       ->check(CLI::PositiveNumber);
-  command.add_option("--seed", seed, "Which of them, where not all are used")
+  command
+      .add_option("--crops", crops,
+                  "Of every photo so many random parts, from the input's size on, instead of the "
+                  "photo: a representative set from a few photos")
+      ->check(CLI::Range(1, 10000));
+  command.add_option("--seed", seed, "Which of them, where not all are used; and which crops")
       ->capture_default_str();
   preprocessing.add_options(command);
 }
@@ -271,6 +279,7 @@ Result<quantization::SampleSource> open_data_set(const graph::Graph& graph,
   }
   const auto set = std::make_shared<DataSet>();
   set->preprocessing = options.preprocessing;
+  set->crops = {.count = options.crops, .seed = options.seed};
   for (const int32_t input : graph.inputs) {
     auto slot = input_slot(graph.tensors[static_cast<size_t>(input)]);
     if (!slot) return tl::unexpected(slot.error());

@@ -22,11 +22,13 @@ struct DataOptions {
   // inputs. Of a folder everything in it and below, by name; hidden files are left out. What holds
   // data for several inputs at once is a .npz, whose arrays have the inputs' names or their order.
   std::vector<std::string> data;
-  size_t samples = 0;  // how many of them; 0: all
-  uint64_t seed = 1;   // which of them
+  // Random parts of every photo that is larger than the input, instead of the photo; 0: none.
+  size_t crops = 0;
+  size_t samples = 0;  // how many of all; 0: all
+  uint64_t seed = 1;   // which of them, and which crops
   Preprocessing preprocessing = {};
 
-  // Adds --data, --samples, --seed, --mean, --std and --resize.
+  // Adds --data, --crops, --samples, --seed, --mean, --std and --resize.
   void add_options(CLI::App& command);
 };
 

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 #include <limits>
+#include <set>
 
 #include "tools/image.h"
 #include "tools/npz.h"
@@ -224,6 +225,57 @@ TEST_F(DataSet, CroppingIsUpToTheUser) {
   EXPECT_LT(stretched, 0.9f);
 }
 
+// Red tells the column, green the row.
+Image gradient(int32_t width, int32_t height) {
+  Image image{.width = width, .height = height, .pixels = {}};
+  for (int32_t y = 0; y < height; ++y) {
+    for (int32_t x = 0; x < width; ++x) {
+      image.pixels.insert(image.pixels.end(),
+                          {static_cast<uint8_t>(x), static_cast<uint8_t>(y), uint8_t{0}});
+    }
+  }
+  return image;
+}
+
+DataOptions crops_of(const std::vector<std::string>& data, size_t crops, uint64_t seed) {
+  DataOptions options{.data = data, .crops = crops, .seed = seed};
+  options.preprocessing.mean = {0};
+  options.preprocessing.standard_deviation = {1};
+  return options;
+}
+
+TEST_F(DataSet, CropsAreRandomPartsOfEveryPhoto) {
+  ASSERT_TRUE(write_png(gradient(200, 100), path("a.png")));
+  ASSERT_TRUE(write_png(gradient(100, 200), path("b.png")));
+  const std::vector<std::string> photos = {path("a.png"), path("b.png")};
+  const auto graph = network_of(graph::DataType::kFloat32, {1, 8, 8, 3});
+  const auto source = opened(graph, crops_of(photos, 20, 1));
+  ASSERT_EQ(source.count, 40u);
+  EXPECT_THAT(source.name(21), HasSubstr("b.png[1]"));
+  std::set<std::vector<float>> different;
+  for (size_t i = 0; i < source.count; ++i) {
+    const std::vector<float> crop = first_input(source, i);
+    different.insert(crop);
+    const float columns = crop[7 * 3] - crop[0];
+    const float rows = crop[7 * 8 * 3 + 1] - crop[1];
+    EXPECT_GE(columns, 7);
+    EXPECT_NEAR(columns, rows, 2) << "the input is square, and so is what it shows";
+  }
+  EXPECT_GE(different.size(), 39u) << "those of one photo, and those of both";
+  EXPECT_EQ(first_input(opened(graph, crops_of(photos, 20, 1)), 7), first_input(source, 7));
+  EXPECT_NE(first_input(opened(graph, crops_of(photos, 20, 2)), 7), first_input(source, 7));
+}
+
+TEST_F(DataSet, PhotosThatAreTooSmallForCropsAreUsedOnce) {
+  ASSERT_TRUE(write_png(gradient(6, 100), path("narrow.png")));
+  const auto graph = network_of(graph::DataType::kFloat32, {1, 8, 8, 3});
+  const auto whole = opened(graph, crops_of({path("narrow.png")}, 0, 1));
+  const auto source = opened(graph, crops_of({path("narrow.png")}, 20, 1));
+  ASSERT_EQ(source.count, 1u);
+  EXPECT_EQ(first_input(source, 0), first_input(whole, 0));
+  EXPECT_EQ(source.name(0), whole.name(0));
+}
+
 TEST_F(DataSet, QuantizedInputsTakeTheSameRealValues) {
   graph::Tensor input = input_of("x", graph::DataType::kInt8, {1, 3});
   input.quantization = {.scales = {0.5f}, .zero_points = {-10}};
@@ -351,12 +403,14 @@ TEST(DataOptions, AreReadFromTheCommandLine) {
   app.add_option("MODEL", model);
   options.add_options(app);
   app.parse(
-      "--data photos --data x=y.npy --mean 1,-2,3.5 --std 2 --resize fit --samples 7 --seed 9 "
+      "--data photos --data x=y.npy --crops 3 --mean 1,-2,3.5 --std 2 --resize fit --samples 7 "
+      "--seed 9 "
       "model.tflite");
   EXPECT_THAT(options.data, ElementsAre("photos", "x=y.npy"));
   EXPECT_THAT(options.preprocessing.mean, ElementsAre(1, -2, 3.5f));
   EXPECT_THAT(options.preprocessing.standard_deviation, ElementsAre(2));
   EXPECT_EQ(options.preprocessing.resize, ResizeMode::kFit);
+  EXPECT_EQ(options.crops, 3u);
   EXPECT_EQ(options.samples, 7u);
   EXPECT_EQ(options.seed, 9u);
   EXPECT_EQ(model, "model.tflite");

@@ -55,7 +55,7 @@ std::byte input_element(uint8_t pixel, graph::DataType type) {
 
 }  // namespace
 
-Status check_image(const std::filesystem::path& path) {
+Result<ImageSize> read_image_size(const std::filesystem::path& path) {
   int width = 0;
   int height = 0;
   int channels = 0;
@@ -67,11 +67,11 @@ Status check_image(const std::filesystem::path& path) {
     return make_error(ErrorCode::kUnsupported, "the image '{}' is too large: {} x {} pixels",
                       path.string(), width, height);
   }
-  return {};
+  return ImageSize{.width = width, .height = height};
 }
 
 Result<Image> read_image(const std::filesystem::path& path) {
-  if (Status status = check_image(path); !status) return tl::unexpected(status.error());
+  if (const auto size = read_image_size(path); !size) return tl::unexpected(size.error());
   int width = 0;
   int height = 0;
   int channels = 0;
@@ -122,6 +122,18 @@ ImagePart centred_part(const ImagePart& whole, int32_t width, int32_t height) {
   part.x = (whole.width - part.width) / 2;
   part.y = (whole.height - part.height) / 2;
   return part;
+}
+
+Image cut_out(const Image& image, const ImagePart& part) {
+  Image result{.width = part.width, .height = part.height, .pixels = {}};
+  const auto row_bytes = static_cast<size_t>(part.width) * kRgb;
+  result.pixels.reserve(static_cast<size_t>(part.height) * row_bytes);
+  for (int32_t y = part.y; y < part.y + part.height; ++y) {
+    const uint8_t* const row =
+        image.pixels.data() + first_byte(image, {part.x, y, part.width, part.height});
+    result.pixels.insert(result.pixels.end(), row, row + row_bytes);
+  }
+  return result;
 }
 
 Image resize_image(const Image& image, int32_t width, int32_t height, ResizeMode mode) {

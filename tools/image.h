@@ -23,10 +23,16 @@ struct Image {
 
 using Color = std::array<uint8_t, 3>;
 
+struct ImageSize {
+  int32_t width = 0;
+  int32_t height = 0;
+  bool operator==(const ImageSize&) const = default;
+};
+
 // JPEG, PNG, BMP, ... whatever stb_image reads; grey and alpha become RGB.
 Result<Image> read_image(const std::filesystem::path& path);
-// Whether its header says that it can be read.
-Status check_image(const std::filesystem::path& path);
+// What its header says, or why it cannot be read.
+Result<ImageSize> read_image_size(const std::filesystem::path& path);
 Status write_png(const Image& image, const std::filesystem::path& path);
 
 // A rectangle of an image's pixels.
@@ -39,6 +45,8 @@ struct ImagePart {
 // The largest part of `whole`, around its centre, with the ratio of `width` to `height`; at least a
 // pixel.
 ImagePart centred_part(const ImagePart& whole, int32_t width, int32_t height);
+// Precondition: the part lies within the image.
+Image cut_out(const Image& image, const ImagePart& part);
 
 // How an image of one aspect ratio becomes one of another.
 enum class ResizeMode : unsigned char {

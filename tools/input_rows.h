@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <span>
@@ -43,11 +44,19 @@ Result<std::vector<std::byte>> row_of_values(const InputSlot& slot, std::span<co
 
 // Each of them for the input `slot`, whose owner keeps it and the preprocessing alive.
 
-// A photo: one row of an input of height, width and 1 or 3 channels, or of height and width alone.
-// The real values of the pixels are quantized where the input is. Opening it looks at its header.
+// Random parts of a photo, each a row of its own, instead of the photo.
+struct CropRows {
+  size_t count = 0;  // 0: the photo itself
+  uint64_t seed = 1;
+  size_t first = 0;  // number of the first row among those of the input
+};
+
+// A photo: one row of an input of height, width and 1 or 3 channels, or of height and width alone;
+// or as many as it gives crops. The real values of the pixels are quantized where the input is.
+// Opening it looks at its header.
 Result<std::unique_ptr<InputRows>> image_rows(const InputSlot& slot,
                                               const Preprocessing& preprocessing,
-                                              std::filesystem::path path);
+                                              const CropRows& crops, std::filesystem::path path);
 bool has_image_suffix(const std::filesystem::path& path);
 
 // The numbers of an array: a whole input, rows or inputs along a first axis of their own. Extents
