@@ -47,3 +47,15 @@ function(lockstep_library target)
   target_link_libraries(${target} PUBLIC ${ARG_LIBRARIES})
   lockstep_warnings(${target})
 endfunction()
+
+# lockstep_compile_quickly(TARGETS target... | SOURCES file...): code whose speed does not matter, tests and what
+# reads options and prints tables. A third of a release build's time would go into optimizing it.
+function(lockstep_compile_quickly)
+  cmake_parse_arguments(PARSE_ARGV 0 ARG "" "" "TARGETS;SOURCES")
+  foreach(target IN LISTS ARG_TARGETS)
+    target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O1>)
+  endforeach()
+  if(ARG_SOURCES)
+    set_source_files_properties(${ARG_SOURCES} PROPERTIES COMPILE_OPTIONS $<$<CONFIG:Release>:-O1>)
+  endif()
+endfunction()

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -91,13 +92,39 @@ bool can_leave_16_bits_in_litert_js(const graph::Graph& graph, const graph::Oper
   return std::ranges::any_of(lowest, [](int32_t count) { return count >= 2; });
 }
 
+// LiteRT.js finds the nearest neighbours of int8 as those of uint8, with 16 bits below the point.
+bool has_other_neighbors_in_litert_js(const graph::Graph& graph, const graph::Operator& op) {
+  const auto* resize = std::get_if<graph::ResizeAttributes>(&op.attributes);
+  if (resize == nullptr || resize->kind != graph::ResizeKind::kNearestNeighbor ||
+      resize->align_corners || resize->half_pixel_centers ||
+      input_of(graph, op, 0).type != graph::DataType::kInt8) {
+    return false;
+  }
+  const graph::Shape& output = graph.tensors[static_cast<size_t>(op.outputs[0])].shape;
+  const auto differ = [&](size_t dimension) {
+    const int32_t from = input_of(graph, op, 0).shape[dimension];
+    const int32_t to = output[dimension];
+    const float scale = static_cast<float>(from) / static_cast<float>(to);
+    for (int32_t i = 0; i < to; ++i) {
+      const auto in_float = static_cast<int32_t>(std::floor(static_cast<float>(i) * scale));
+      const auto in_fixed_point =
+          static_cast<int32_t>((i * ((int64_t{from} << 16) / to + 1)) >> 16);
+      if (std::min(in_float, from - 1) != std::min(in_fixed_point, from - 1)) return true;
+    }
+    return false;
+  };
+  return differ(1) || differ(2);
+}
+
 Agreement litert_js_agreement(const Case& source) {
   const graph::Graph& graph = source.graph;
   const auto any = [&](auto predicate) {
     return std::ranges::any_of(graph.operators,
                                [&](const graph::Operator& op) { return predicate(graph, op); });
   };
-  if (any(can_leave_16_bits_in_litert_js)) return Agreement::kNone;
+  if (any(can_leave_16_bits_in_litert_js) || any(has_other_neighbors_in_litert_js)) {
+    return Agreement::kNone;
+  }
   if (!any(is_rounded_otherwise_by_litert_js)) return Agreement::kExact;
   return graph.operators.size() == 1 ? Agreement::kOneUnit : Agreement::kNone;
 }
@@ -222,6 +249,8 @@ constexpr const char* kConvolutionWithoutBias = "has_bias was not true";
 constexpr const char* kGroupedConvolution = "input->dims->data[3] != filter->dims->data[3]";
 constexpr const char* kConcatenationOfOtherScales = "t->params.scale != output->params.scale";
 constexpr const char* kOtherLogisticScale = "output->params.scale == 1. / 256 was not true";
+// Input and output of other scales.
+constexpr const char* kResizeBilinear = "failed to delegate RESIZE_BILINEAR node";
 // Scales and activation ranges that XNNPACK does not take after having taken the operator.
 constexpr const char* kXnnpackLimits = "failed to create XNNPACK runtime";
 
@@ -252,7 +281,7 @@ TEST_F(EnginesOracleTest, Xnnpack) {
                         kConvolutionWithoutBias, kGroupedConvolution, kConcatenationOfOtherScales,
                         kOtherLogisticScale, kScatteredMean, kXnnpackLimits,
                         "this XNNPACK has no uint8 kernels", "failed to delegate PAD node",
-                        kFullyConnectedZeroPoint}});
+                        kResizeBilinear, kFullyConnectedZeroPoint}});
 }
 
 TEST_F(EnginesOracleTest, LitertJs) {
@@ -268,8 +297,8 @@ TEST_F(EnginesOracleTest, LitertJs) {
                                    std::getenv("LOCKSTEP_LITERT_JS")),
            .agreement = litert_js_agreement,
            .refusals = {kConvolutionWithoutBias, kXnnpackLimits, "failed to delegate PAD node",
-                        "failed to delegate CONCATENATION node", kFullyConnectedZeroPoint,
-                        kScatteredMean}});
+                        "failed to delegate CONCATENATION node", kResizeBilinear,
+                        kFullyConnectedZeroPoint, kScatteredMean}});
 }
 
 }  // namespace

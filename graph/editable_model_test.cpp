@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 
@@ -138,6 +139,33 @@ TEST(EditableModel, ListsThatEnginesAskForAreWrittenEvenWhenEmpty) {
   EXPECT_NE(file.subgraphs()->Get(0)->inputs(), nullptr);
   EXPECT_NE(file.signature_defs()->Get(0)->outputs(), nullptr);
   EXPECT_NE(file.signature_defs()->Get(0)->signature_key(), nullptr);
+}
+
+TEST(EditableModel, WhatIsEqualIsWrittenOnce) {
+  constexpr size_t kChannels = 1000;
+  EditableModel model = sample();
+  const auto add_layers = [&](size_t count) {
+    schema::SubGraphT& subgraph = *model.tree.subgraphs.front();
+    for (size_t i = 0; i < count; ++i) {
+      schema::TensorT tensor;
+      tensor.name = "weights";
+      tensor.shape = {kChannels, 3};
+      tensor.quantization = std::make_unique<schema::QuantizationParametersT>();
+      // Equal as numbers, but not as bits: those stay apart.
+      tensor.quantization->scale.assign(kChannels, i % 2 == 0 ? 0.0f : -0.0f);
+      tensor.quantization->zero_point.assign(kChannels, 0);
+      subgraph.tensors.push_back(std::make_unique<schema::TensorT>(std::move(tensor)));
+    }
+  };
+  add_layers(2);
+  const size_t two = write_editable_model(model)->size();
+  add_layers(8);
+  const EditableModel again = expect_round_trip(model);
+  const size_t ten = write_editable_model(again)->size();
+  EXPECT_LT(ten - two, 8u * 50);
+  const auto& tensors = again.tree.subgraphs.front()->tensors;
+  EXPECT_TRUE(std::signbit(tensors.back()->quantization->scale.front()));
+  EXPECT_FALSE(std::signbit(tensors[tensors.size() - 2]->quantization->scale.front()));
 }
 
 TEST(EditableModel, ContentsLieAlignedForEveryEngine) {

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "graph/editable_model.h"
+#include "quantization/constants.h"
 #include "quantization/int8_quantizer.h"
 #include "quantization/testing/float_network_builder.h"
 #include "quantization/testing/tflite_run.h"
@@ -112,6 +113,28 @@ TEST_F(BiasCorrectionTest, TakesAwayTheAverageError) {
   }
   EXPECT_GT(largest_before, 0.02);
   EXPECT_LT(largest_after, largest_before / 4);
+}
+
+// A bias cannot bring back what a narrower range cuts off, and must not try: it would move what is
+// inside.
+TEST_F(BiasCorrectionTest, LeavesClippedValuesClipped) {
+  quantized_ = network();
+  const std::string output = quantized_.subgraphs.front()->tensors.back()->name;
+  Ranges ranges = testing::observe_ranges(quantized_, samples_);
+  const float largest = ranges.rbegin()->second.maximum;
+  ASSERT_TRUE(quantize_to_int8(quantized_, ranges, {.ranges = {{output, {0, largest / 4}}}}));
+  const schema::ModelT before = quantized_;
+  ASSERT_TRUE(correct());
+  const auto bias_of_output = [](const schema::ModelT& model) {
+    const auto& subgraph = *model.subgraphs.front();
+    const int32_t bias = subgraph.operators.back()->inputs[2];
+    return real_contents(model, *subgraph.tensors[static_cast<size_t>(bias)]).value();
+  };
+  const std::vector<float> biases_before = bias_of_output(before);
+  const std::vector<float> biases = bias_of_output(quantized_);
+  for (size_t c = 0; c < kChannels; ++c) {
+    EXPECT_NEAR(biases[c], biases_before[c], largest / 20) << c;
+  }
 }
 
 TEST_F(BiasCorrectionTest, UsesFewerSamplesWhereMemoryIsShort) {

@@ -29,10 +29,10 @@ using Group = ChannelIndices::Group;
 constexpr std::array kShares{0.0, 0.25, 0.5, 0.75, 1.0};
 // Channels grow to one over this power of two of the tensor's range, no further.
 constexpr double kHeadroom = 1;
-// Channels that are hardly ever seen are not trusted further.
-constexpr int kLargestExponent = 6;
 // Less than this is not worth renaming tensors: 0.1 dB.
 constexpr double kLeastGain = 0.1;
+// Output channels that hardly ever differ from zero do not count more than this lets them.
+constexpr double kLeastSignal = 0.01;
 // The variance of rounding to a step of 1.
 constexpr double kRoundingVariance = 1.0 / 12;
 constexpr double kActivationSteps = 255;
@@ -153,7 +153,9 @@ class Equalizer {
                 .bias = input_at(op, places.bias),
                 .output = op.outputs.empty() ? graph::kAbsentTensor : op.outputs.front()};
     if (layer.input < 0 || layer.output < 0 || !is_own_constant(layer.weights)) return std::nullopt;
-    if (layer.bias >= 0 && !is_own_constant(layer.bias)) return std::nullopt;
+    if (layer.bias >= 0 && (!is_own_constant(layer.bias) || indices_.rank(layer.bias) != 1)) {
+      return std::nullopt;
+    }
     const size_t rank = code == BuiltinOperator::FULLY_CONNECTED ? 2 : 4;
     if (indices_.rank(layer.weights) != rank || indices_.rank(layer.input) == 0 ||
         indices_.rank(layer.output) == 0) {
@@ -193,7 +195,7 @@ class Equalizer {
     }
     const TensorAxis made{layer.weights, layer.is_depthwise() ? size_t{3} : size_t{0}};
     indices_.join_all(last_axis(layer.output), made);
-    if (layer.bias >= 0 && indices_.rank(layer.bias) == 1) indices_.join_all(made, {layer.bias, 0});
+    if (layer.bias >= 0) indices_.join_all(made, {layer.bias, 0});
     // One scale for all output channels cannot take up factors.
     if (!is_linear_or_relu(op) || layer.code == BuiltinOperator::FULLY_CONNECTED) {
       indices_.fix(last_axis(layer.output), {});
@@ -362,7 +364,7 @@ class Equalizer {
       const double wanted =
           std::isfinite(ranges[i]) ? std::floor((-ranges[i] - kHeadroom) * share) : 0;
       exponents_[group.classes[i]] =
-          static_cast<int>(std::clamp(wanted, 0.0, double{kLargestExponent}));
+          static_cast<int>(std::clamp(wanted, 0.0, double{kLargestEqualizationExponent}));
     }
   }
 
@@ -430,55 +432,65 @@ class Equalizer {
     return noise;
   }
 
-  //   input    sum over c of |W[c]|^2 / s[c]^2 * step^2 / 12,
-  //            step = max over c of s[c] * magnitude[c] / 255, where the input's scale is chosen
-  //   weights  sum over o, c of step[o]^2 / 12 * taps * s[c]^2 * mean square[c],
-  //            step[o] = max over c of |W[o, c]| / s[c] / 127
-  // W[c] are the weights that read input channel c, W[o, c] those that make output channel o of it.
+  // The mean over output channels o of noise by signal, since nobody knows which of them matter:
+  //   signal  mean square[o], at least kLeastSignal of the mean of all
+  //   noise   input    sum over c, taps of (W[o, c] / s[c])^2 * step^2 / 12,
+  //                    step = max over c of s[c] * magnitude[c] / 255,
+  //                    c of the activation whose scale the input has
+  //           weights  step[o]^2 / 12 * sum over c, taps of s[c]^2 * mean square[c],
+  //                    step[o] = max over c, taps of |W[o, c]| / s[c] / 127
+  // A depthwise convolution has one input channel for each of its scales, and loses nothing.
   double predicted_noise(const Layer& layer) {
     const Observed* output = magnitudes(layer.output);
     const Observed* input = magnitudes(layer.input);
     if (output == nullptr || input == nullptr) return 0;
-    double signal = 0;
-    for (const double power : output->mean_square) signal += power;
-    if (!(signal > 0)) return 0;
-
     const TensorAxis channels = last_axis(layer.input);
     std::vector<double> factors;
     for (size_t c = 0; c < input->magnitude.size(); ++c) factors.push_back(factor(channels, c));
     const double input_step = largest_magnitude(origin_of_scale(layer.input)) / kActivationSteps;
-    const std::vector<float>& weights = constants_.at(layer.weights);
-    double noise = 0;
-    for (size_t i = 0; i < weights.size(); ++i) {
-      const double weight = double{weights[i]} / factors[input_channel(layer, i)];
-      noise += weight * weight * input_step * input_step * kRoundingVariance;
-    }
-    if (!layer.is_depthwise()) noise += weight_noise(layer, factors, input->mean_square);
-    return noise / signal;
-  }
 
-  double weight_noise(const Layer& layer, std::span<const double> factors,
-                      std::span<const double> mean_square) {
     const std::vector<float>& weights = constants_.at(layer.weights);
-    const size_t outputs = indices_.extent({layer.weights, 0});
-    const size_t columns = weights.size() / outputs;
-    double energy = 0;  // of everything that an output element is made of
-    for (size_t i = 0; i < columns; ++i) {
-      const size_t c = input_channel(layer, i);
-      energy += factors[c] * factors[c] * mean_square[c];
-    }
+    const size_t outputs = output->mean_square.size();
+    std::vector<double> squares(outputs, 0.0);
     std::vector<double> steps(outputs, 0.0);
     for (size_t i = 0; i < weights.size(); ++i) {
-      double& step = steps[i / columns];
-      step = std::max(
-          step, std::abs(double{weights[i]}) / factors[input_channel(layer, i)] / kLargestWeight);
+      const double weight = double{weights[i]} / factors[input_channel(layer, i)];
+      const size_t o = output_channel(layer, i);
+      squares[o] += weight * weight;
+      steps[o] = std::max(steps[o], std::abs(weight) / kLargestWeight);
     }
     if (layer.code == BuiltinOperator::FULLY_CONNECTED) {
       std::ranges::fill(steps, std::ranges::max(steps));
     }
+    const double energy = layer.is_depthwise() ? 0 : input_energy(layer, factors, *input);
+    const double mean_signal = mean_of(output->mean_square);
+    if (!(mean_signal > 0)) return 0;
     double noise = 0;
-    for (const double step : steps) noise += step * step * kRoundingVariance * energy;
-    return noise;
+    for (size_t o = 0; o < outputs; ++o) {
+      const double variance =
+          (squares[o] * input_step * input_step + steps[o] * steps[o] * energy) * kRoundingVariance;
+      noise += variance / std::max(output->mean_square[o], kLeastSignal * mean_signal);
+    }
+    return noise / static_cast<double>(outputs);
+  }
+
+  // Of everything that an output element of a dense layer is made of.
+  double input_energy(const Layer& layer, std::span<const double> factors,
+                      const Observed& input) const {
+    const size_t columns =
+        constants_.at(layer.weights).size() / indices_.extent({layer.weights, 0});
+    double energy = 0;
+    for (size_t i = 0; i < columns; ++i) {
+      const size_t c = input_channel(layer, i);
+      energy += factors[c] * factors[c] * input.mean_square[c];
+    }
+    return energy;
+  }
+
+  static double mean_of(std::span<const double> values) {
+    double sum = 0;
+    for (const double value : values) sum += value;
+    return sum / static_cast<double>(std::max<size_t>(values.size(), 1));
   }
 
   // Of which input channel element `i` of the layer's weights is.
@@ -486,6 +498,13 @@ class Equalizer {
     const size_t channels = indices_.extent(last_axis(layer.input));
     const size_t columns = indices_.extent(last_axis(layer.weights));
     return layer.is_depthwise() ? i % columns / (columns / channels) : i % columns % channels;
+  }
+
+  // Which output channel it makes.
+  size_t output_channel(const Layer& layer, size_t i) const {
+    const size_t columns = indices_.extent(last_axis(layer.weights));
+    if (layer.is_depthwise()) return i % columns;
+    return i / (constants_.at(layer.weights).size() / indices_.extent({layer.weights, 0}));
   }
 
   EqualizedGroup describe(const Group& group, double gain) {
@@ -521,11 +540,9 @@ class Equalizer {
   void apply() {
     for (const Layer& layer : layers_) {
       std::vector<float> weights = constants_.at(layer.weights);
-      const size_t outputs = indices_.extent(last_axis(layer.output));
-      const size_t row = weights.size() / std::max<size_t>(outputs, 1);
       for (size_t i = 0; i < weights.size(); ++i) {
-        const size_t made = layer.is_depthwise() ? i % outputs : i / row;
-        weights[i] = static_cast<float>(double{weights[i]} * factor(last_axis(layer.output), made) /
+        weights[i] = static_cast<float>(double{weights[i]} *
+                                        factor(last_axis(layer.output), output_channel(layer, i)) /
                                         factor(last_axis(layer.input), input_channel(layer, i)));
       }
       replace(layer.weights, weights);

@@ -16,24 +16,20 @@
 //
 // Every s[c] is a power of two. Float arithmetic commutes with those, so the float network with
 // equalized channels has the very outputs of the one without, to the last bit (as long as nothing
-// is subnormal).
+// is subnormal). Activations that change are renamed (kEqualizedSuffix).
 #pragma once
 
 #include <cstddef>
 #include <set>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "graph/status.h"
 #include "quantization/calibration.h"
+#include "quantization/equalized_channels.h"
 #include "quantization/model_editing.h"
 
 namespace lockstep::quantization {
-
-// Activations whose channels have other values than before have this behind their names, so that
-// nobody takes them for the float network's.
-inline constexpr std::string_view kEqualizedSuffix = "_equalized";
 
 // Channels that have their factors together, since a residual ADD or the like joins them.
 struct EqualizedGroup {

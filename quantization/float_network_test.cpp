@@ -96,9 +96,9 @@ TEST(FloatNetwork, HalfPrecisionConstantsBecomeFloats) {
   EXPECT_EQ(network_text(model),
             "x:FLOAT32\nFULLY_CONNECTED 3:FLOAT32 = FULLY_CONNECTED(x)\n"
             "-> FULLY_CONNECTED 3\n");
-  EXPECT_EQ(model.subgraphs[0]->tensors.size(), 3u) << "the halves are gone";
+  EXPECT_EQ(model.subgraphs[0]->tensors.size(), 3u) << "what DEQUANTIZE made is gone";
   EXPECT_THAT(
-      real_contents(model, tensor_named(model, "weights")).value(),
+      real_contents(model, tensor_named(model, "halves")).value(),
       ElementsAre(1.0f, -2.0f, numerics::float16_to_float(0x3555), 0x1p-24f, 65504.0f, -0.0f));
 }
 
@@ -299,9 +299,8 @@ bool has_tflite() { return TfliteOracle::from_environment().value() != nullptr; 
 TEST(FloatNetwork, BlazeFaceComputesTheSameBits) {
   const char* folder = std::getenv("LOCKSTEP_FACES_DIR");
   if (folder == nullptr || !has_tflite()) GTEST_SKIP() << "no networks or no engine";
-  const std::pair<const char*, size_t> networks[] = {{"short_range_float16", 0},
-                                                     {"full_range_float16", 0},
-                                                     {"full_range_sparse_float16", 46}};
+  const std::pair<const char*, size_t> networks[] = {
+      {"short_range_float16", 0}, {"full_range_float16", 0}, {"full_range_sparse_float16", 46}};
   for (const auto& [name, sparse_constants] : networks) {
     SCOPED_TRACE(name);
     const auto files = make_plain(std::filesystem::path(folder) / fmt::format("{}.tflite", name));

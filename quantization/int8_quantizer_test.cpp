@@ -73,6 +73,40 @@ class Int8QuantizerTest : public ::testing::Test {
   schema::ModelT model_;
 };
 
+// ---- Ranges that somebody asks for ----
+
+TEST_F(Int8QuantizerTest, DemandedRangesCountInsteadOfObservedOnes) {
+  const int32_t x = input("x");
+  const int32_t hidden = fully_connected("hidden", x);
+  build({apply("y", BuiltinOperator::ADD, {hidden, x})});
+  quantize({.ranges = {{"hidden", {-5.1f, 0}}}});
+  EXPECT_FLOAT_EQ(tensor("hidden").quantization->scale.front(), 0.02f);
+  EXPECT_EQ(tensor("hidden").quantization->zero_point.front(), 127);
+  EXPECT_FLOAT_EQ(tensor("y").quantization->scale.front(), 2.0f / 255);
+}
+
+TEST_F(Int8QuantizerTest, DemandsThatCannotBeMetAreRefused) {
+  const int32_t x = input("x");
+  const int32_t hidden = fully_connected("hidden", x);
+  const int32_t likely = apply("likely", BuiltinOperator::LOGISTIC, {hidden});
+  build({apply("y", BuiltinOperator::EXP, {likely})});
+  const auto message = [&](DemandedRange demanded, std::vector<std::string> keep_float = {}) {
+    schema::ModelT model = model_;
+    const auto report = quantize_to_int8(
+        model, ranges_, {.keep_float = std::move(keep_float), .ranges = {demanded}});
+    EXPECT_FALSE(report);
+    EXPECT_EQ(report.error().code, ErrorCode::kInvalidArgument);
+    return report ? std::string() : report.error().message;
+  };
+  EXPECT_THAT(message({"likely", {0, 1}}), HasSubstr("'likely'"));
+  EXPECT_THAT(message({"likely", {0, 1}}), HasSubstr("dictates"));
+  EXPECT_THAT(message({"y", {0, 1}}, {"EXP"}), HasSubstr("stays float"));
+  EXPECT_THAT(message({"hidden_weights", {0, 1}}), HasSubstr("'hidden_weights'"));
+  EXPECT_THAT(message({"hidden", {1, 1}}), HasSubstr("no range"));
+  EXPECT_THAT(message({"hidden", {0, std::numeric_limits<float>::infinity()}}),
+              HasSubstr("no range"));
+}
+
 // ---- Borders ----
 
 TEST_F(Int8QuantizerTest, Int8BordersNeedNoConversion) {

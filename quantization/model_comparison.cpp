@@ -21,6 +21,10 @@ Result<std::vector<float>> values_of(const ComparedNetwork& network, int32_t ind
   return real_values(tensor_at(network.graph(), index), *bytes);
 }
 
+bool is_equalized(const graph::Graph& graph, int32_t index) {
+  return tensor_at(graph, index).name.ends_with(kEqualizedSuffix);
+}
+
 struct ValuePair {
   std::vector<float> expected;
   std::vector<float> actual;
@@ -140,6 +144,10 @@ ModelComparison prepared(const graph::Graph& graph, const graph::Graph& actual,
     LayerComparison& layer = comparison.layers.emplace_back();
     layer.tensor.match = match;
     layer.operator_name = operator_names[match.expected];
+    const graph::Shape& shape = tensor_at(graph, match.expected).shape;
+    if (match.kind == MatchKind::kEqualized && !shape.empty()) {
+      layer.tensor.equalized.emplace(static_cast<size_t>(shape.back()));
+    }
   }
   for (const TensorMatch& match : matching.outputs) {
     OutputComparison& output = comparison.outputs.emplace_back();
@@ -158,8 +166,13 @@ Status compare_sample(ModelComparison& comparison, size_t sample, const Compared
     add(input, *values);
   }
   for (LayerComparison& layer : comparison.layers) {
-    const auto values = values_of(layer.tensor.match, expected, actual);
+    auto values = values_of(layer.tensor.match, expected, actual);
     if (!values) return tl::unexpected(values.error());
+    if (layer.tensor.equalized) {
+      const bool is_expected = is_equalized(expected.graph(), layer.tensor.match.expected);
+      layer.tensor.equalized->undo(is_expected ? values->actual : values->expected,
+                                   is_expected ? values->expected : values->actual);
+    }
     add(layer.tensor, *values);
   }
   for (OutputComparison& output : comparison.outputs) {

@@ -11,6 +11,7 @@
 #include "graph/status.h"
 #include "quantization/class_agreement.h"
 #include "quantization/compared_network.h"
+#include "quantization/equalized_channels.h"
 #include "quantization/error_statistics.h"
 #include "quantization/histogram.h"
 #include "quantization/samples.h"
@@ -23,6 +24,8 @@ struct TensorComparison {
   TensorMatch match;
   ErrorStatistics error;
   Histogram differences;  // of actual - expected
+  // Where only one of both has equalized channels: their factors are undone.
+  std::optional<EqualizedChannels> equalized = {};
 };
 
 struct LayerComparison {

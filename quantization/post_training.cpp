@@ -6,11 +6,13 @@
 #include <span>
 #include <utility>
 
+#include "graph/operators.h"
 #include "graph/tflite_reader.h"
 #include "quantization/calibration.h"
 #include "quantization/compared_network.h"
 #include "quantization/finite_constants.h"
 #include "quantization/model_editing.h"
+#include "quantization/treatment.h"
 
 namespace lockstep::quantization {
 namespace {
@@ -65,13 +67,12 @@ class PostTraining {
 
   Status quantize_activations(const Ranges& trained_ranges) {
     if (Status finite = check_constants(); !finite) return finite;
-    // Said before minutes of calibration, not after.
-    const auto demanded = find_demanded_ranges(model_.tree, options_.int8.ranges);
-    if (!demanded) return tl::unexpected(demanded.error());
+    const auto untouched = find_untouched(trained_ranges);
+    if (!untouched) return tl::unexpected(untouched.error());
     auto calibration = calibrate_as_it_is("calibrating");
     if (!calibration) return tl::unexpected(calibration.error());
     if (options_.equalize_channels) {
-      const auto equalized = equalize(*calibration, trained_ranges, *demanded);
+      const auto equalized = equalize(*calibration, *untouched);
       if (!equalized) return tl::unexpected(equalized.error());
       if (*equalized) {
         calibration = calibrate_as_it_is("calibrating equalized channels");
@@ -104,12 +105,22 @@ class PostTraining {
                      {.threads = options_.threads, .progress = progress_of(step)});
   }
 
+  // Tensors that the user or training speaks of: they keep their values and names. What is asked
+  // for and cannot be is said before minutes of calibration, not after.
+  Result<std::set<int32_t>> find_untouched(const Ranges& trained_ranges) const {
+    auto untouched = find_kept_outputs(model_.tree, options_.int8.keep_float);
+    if (!untouched) return untouched;
+    const auto demanded = find_demanded_ranges(model_.tree, options_.int8.ranges);
+    if (!demanded) return tl::unexpected(demanded.error());
+    for (const Ranges* ranges : {&trained_ranges, &*demanded}) {
+      for (const auto& [tensor, range] : *ranges) untouched->insert(tensor);
+    }
+    untouched->erase(graph::kAbsentTensor);
+    return untouched;
+  }
+
   // Whether that has changed the network.
-  Result<bool> equalize(const Calibration& calibration, const Ranges& trained_ranges,
-                        const Ranges& demanded) {
-    std::set<int32_t> untouched;
-    for (const auto& [tensor, range] : trained_ranges) untouched.insert(tensor);
-    for (const auto& [tensor, range] : demanded) untouched.insert(tensor);
+  Result<bool> equalize(const Calibration& calibration, const std::set<int32_t>& untouched) {
     auto equalized = equalize_channels(model_.tree, calibration, untouched);
     if (!equalized) return tl::unexpected(equalized.error());
     report_.equalization = std::move(*equalized);

@@ -56,6 +56,17 @@ TEST(ScaleGroupsTest, ConcatenationUnitesItsInputsAndItsOutput) {
   EXPECT_THAT(groups.requantizations, IsEmpty());
 }
 
+TEST(ScaleGroupsTest, WhatWasDemandedOfOneCountsForAllOfItsGroup) {
+  const std::vector operators{free({0}, {1}), free({0}, {2}), shared({1, 2}, {3})};
+  const Ranges ranges{{0, {0, 9}}, {1, {-1, 1}}, {2, {-2, 6}}, {3, {-3, 3}}};
+  const auto groups = group_scales(operators, ranges, {{3, {-3, 3}}});
+  for (const int32_t tensor : {1, 2, 3}) expect_range(groups, tensor, -3, 3);
+  expect_range(groups, 0, 0, 9);
+  // Of several demands the union.
+  const auto both = group_scales(operators, ranges, {{1, {-1, 1}}, {3, {-3, 0.5f}}});
+  for (const int32_t tensor : {1, 2, 3}) expect_range(both, tensor, -3, 1);
+}
+
 TEST(ScaleGroupsTest, SharingRunsBackwardsThroughChains) {
   // 0 -> RESHAPE -> 1, 2 -> PAD -> 3, CONCATENATION of 1 and 3: all of them know of the widest.
   const std::vector operators{shared({0}, {1}), shared({2}, {3}), shared({1, 3}, {4})};

@@ -206,6 +206,10 @@ Result<std::vector<std::byte>> decode_sparse(const schema::SparsityParametersT& 
   if (!levels) return tl::unexpected(levels.error());
   const auto elements = static_cast<size_t>(graph::element_count(shape).value_or(0));
   if (elements == 0) return std::vector<std::byte>{};
+  if (elements > kMostDenseBytes / element_size) {
+    return make_error(ErrorCode::kUnsupported, "sparse encoding: {} elements are too many to store",
+                      elements);
+  }
   Positions nodes = {0};
   for (size_t i = 0; i < levels->size(); ++i) {
     const Level& level = (*levels)[i];

@@ -15,10 +15,14 @@
 
 namespace lockstep::quantization {
 
+// A few bytes may stand for any number of zeros. No .tflite file holds more than this of them
+// densely (graph/editable_model.h).
+inline constexpr size_t kMostDenseBytes = size_t{1} << 30;
+
 // The dense elements. Any order of levels, any blocks whose own levels are dense, all three widths
 // of indices. kInvalidModel, with the reason alone, where the encoding contradicts itself, the
-// shape or the number of stored bytes; kUnsupported where it is none we know. Precondition: the
-// shape has an element count.
+// shape or the number of stored bytes; kUnsupported where it is none we know, or where the dense
+// elements are more than kMostDenseBytes. Precondition: the shape has an element count.
 Result<std::vector<std::byte>> decode_sparse(const graph::schema::SparsityParametersT& sparsity,
                                              std::span<const std::byte> stored, size_t element_size,
                                              std::span<const int32_t> shape);

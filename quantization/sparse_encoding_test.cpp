@@ -245,6 +245,17 @@ TEST(SparseEncoding, ManyDenseNodesInASmallFileAreRefused) {
   EXPECT_FALSE(decode_sparse(sparsity, bytes_of<int8_t>({1}), 1, Shape{2'000'000'000, 1}));
 }
 
+TEST(SparseEncoding, MoreZerosThanAFileCanHoldAreRefused) {
+  schema::SparsityParametersT sparsity;
+  sparsity.traversal_order = {0, 1};
+  sparsity.dim_metadata.push_back(compressed({0, 1}, {0}));
+  sparsity.dim_metadata.push_back(compressed({0, 1}, {0}));
+  const auto larger =
+      decode_sparse(sparsity, bytes_of<int8_t>({1}), 1, Shape{(1 << 15) + 1, 1 << 15});
+  ASSERT_FALSE(larger);
+  EXPECT_THAT(larger.error().message, HasSubstr("1073774592 elements"));
+}
+
 // ---- Encoding ----
 
 template <typename T>

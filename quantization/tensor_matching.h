@@ -12,10 +12,11 @@ namespace lockstep::quantization {
 
 enum class MatchKind : uint8_t {
   kName,       // both have the name, and no other tensor has it
+  kEqualized,  // both have the name, but for kEqualizedSuffix behind one of them
   kOrder,      // inputs and outputs: the same position
   kStructure,  // made by the same kind of operator, with the same shape, from matching tensors
 };
-std::string_view match_kind_name(MatchKind kind);  // "name", "order", "structure"
+std::string_view match_kind_name(MatchKind kind);  // "name", "equalized", "order", "structure"
 
 struct TensorMatch {
   int32_t expected = 0;  // tensor index in the one network

@@ -69,6 +69,24 @@ std::string text_of(const graph::Graph& expected, const graph::Graph& actual,
   return text;
 }
 
+TEST(TensorMatching, EqualizedChannelsAreToldApart) {
+  const auto plain = network_of({.names = {"x", "a", "b", "y"}});
+  const auto equalized =
+      network_of({.names = {"x", "a_equalized", "b", "y"}, .is_quantized = true});
+  EXPECT_EQ(text_of(plain, equalized, matched(plain, equalized).layers),
+            "a=a_equalized by equalized, b=b by name, y=y by name");
+  EXPECT_EQ(text_of(equalized, plain, matched(equalized, plain).layers),
+            "a_equalized=a by equalized, b=b by name, y=y by name");
+  EXPECT_EQ(text_of(equalized, equalized, matched(equalized, equalized).layers),
+            "a_equalized=a_equalized by name, b=b by name, y=y by name");
+}
+
+TEST(TensorMatching, EqualizedChannelsAreNoCounterpartOfOthers) {
+  const auto plain = network_of({.names = {"x", "a", "b", "y"}});
+  const auto other = network_of({.names = {"x", "c_equalized", "b", "y"}, .is_quantized = true});
+  EXPECT_EQ(text_of(plain, other, matched(plain, other).layers), "b=b by name, y=y by name");
+}
+
 TEST(TensorMatching, NamesComeFirst) {
   const auto expected = network_of({.names = {"x", "a", "b", "y"}});
   const auto actual = network_of({.names = {"x", "b", "a", "y"}, .is_quantized = true});

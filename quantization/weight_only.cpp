@@ -97,22 +97,7 @@ class Storer {
     for (const auto& [index, places] : places_) {
       const auto values = real_contents(model_, tensor(index));
       if (!values) return tl::unexpected(values.error());
-      if (values->size() * (sizeof(float) - sizeof(uint16_t)) < kDequantizeBytes) {
-        keep(index, values->size(), "it is small");
-        continue;
-      }
-      const auto too_large = std::find_if(values->begin(), values->end(), [](float value) {
-        return std::isfinite(value) && std::abs(value) > kLargestFloat16;
-      });
-      if (too_large != values->end()) {
-        keep(index, values->size(), fmt::format("float16 has no {}", *too_large));
-        continue;
-      }
-      std::vector<uint16_t> halves;
-      halves.reserve(values->size());
-      for (const float value : *values) halves.push_back(numerics::float_to_float16(value));
-      report_.constants.push_back({tensor(index).name, values->size(), Storage::kFloat16, ""});
-      put_behind_dequantize(index, places, {TensorType::FLOAT16, bytes_of(halves), nullptr});
+      halve(index, places, *values);
     }
     return finish();
   }
@@ -121,22 +106,11 @@ class Storer {
     for (const auto& [index, places] : places_) {
       const auto values = finite_values(model_, tensor(index));
       if (!values) return tl::unexpected(values.error());
-      if (values->size() < kSmallestInt8Constant) {
-        keep(index, values->size(), "it is small");
-        continue;
-      }
-      const bool is_hybrid = std::all_of(places.begin(), places.end(), [&](const Place& place) {
-        return is_read_by_hybrid_kernel(place) &&
-               channel_axis(place) == channel_axis(places.front());
-      });
-      Contents contents =
-          symmetric_int8(*values, tensor(index).shape, channel_axis(places.front()));
-      report_.constants.push_back({tensor(index).name, values->size(),
-                                   is_hybrid ? Storage::kInt8ForHybrid : Storage::kInt8, ""});
-      if (is_hybrid) {
-        make_hybrid(index, places, std::move(contents));
+      if (std::ranges::all_of(
+              places, [&](const Place& place) { return role_of(place) == OperandRole::kBias; })) {
+        halve(index, places, *values);
       } else {
-        put_behind_dequantize(index, places, std::move(contents));
+        quantize(index, places, *values);
       }
     }
     return finish();
@@ -144,6 +118,48 @@ class Storer {
 
  private:
   schema::TensorT& tensor(int32_t index) { return *subgraph_.tensors[static_cast<size_t>(index)]; }
+
+  // Float16 where that saves something and has all the numbers.
+  void halve(int32_t index, const std::vector<Place>& places, const std::vector<float>& values) {
+    if (values.size() * (sizeof(float) - sizeof(uint16_t)) < kDequantizeBytes) {
+      return keep(index, values.size(), "it is small");
+    }
+    const auto too_large = std::ranges::find_if(values, [](float value) {
+      return std::isfinite(value) && std::abs(value) > kLargestFloat16;
+    });
+    if (too_large != values.end()) {
+      return keep(index, values.size(), fmt::format("float16 has no {}", *too_large));
+    }
+    std::vector<uint16_t> halves;
+    halves.reserve(values.size());
+    for (const float value : values) halves.push_back(numerics::float_to_float16(value));
+    report_.constants.push_back({tensor(index).name, values.size(), Storage::kFloat16, ""});
+    put_behind_dequantize(index, places, {TensorType::FLOAT16, bytes_of(halves), nullptr});
+  }
+
+  void quantize(int32_t index, const std::vector<Place>& places, const std::vector<float>& values) {
+    const bool is_hybrid = std::ranges::all_of(places, [&](const Place& place) {
+      return is_read_by_hybrid_kernel(place) && channel_axis(place) == channel_axis(places.front());
+    });
+    Contents contents = symmetric_int8(values, tensor(index).shape, channel_axis(places.front()));
+    const size_t saved = values.size() * (sizeof(float) - sizeof(int8_t));
+    const size_t spent = kQuantizationBytes + kScaleBytes * contents.quantization->scale.size();
+    if (is_hybrid ? saved <= spent : values.size() < kSmallestInt8Constant) {
+      return keep(index, values.size(), "it is small");
+    }
+    report_.constants.push_back({tensor(index).name, values.size(),
+                                 is_hybrid ? Storage::kInt8ForHybrid : Storage::kInt8, ""});
+    if (is_hybrid) {
+      make_hybrid(index, places, std::move(contents));
+    } else {
+      put_behind_dequantize(index, places, std::move(contents));
+    }
+  }
+
+  OperandRole role_of(const Place& place) const {
+    const OperatorRule* rule = find_rule(code_of(place));
+    return rule == nullptr ? OperandRole::kUnchanged : rule->input_role(place.input);
+  }
 
   BuiltinOperator code_of(const Place& place) const {
     return BuiltinOperator{builtin_code(model_, *subgraph_.operators[place.op])};
@@ -157,7 +173,7 @@ class Storer {
   // The dimension of weights that has a scale for each index; null where one scale is for all.
   std::optional<size_t> channel_axis(const Place& place) {
     const OperatorRule* rule = find_rule(code_of(place));
-    if (rule == nullptr || rule->input_role(place.input) != OperandRole::kWeights ||
+    if (role_of(place) != OperandRole::kWeights ||
         rule->weight_scales != WeightScales::kPerChannel) {
       return std::nullopt;
     }
@@ -167,9 +183,7 @@ class Storer {
   }
 
   bool is_read_by_hybrid_kernel(const Place& place) const {
-    const BuiltinOperator code = code_of(place);
-    return hybrid_version(code).has_value() &&
-           find_rule(code)->input_role(place.input) == OperandRole::kWeights;
+    return hybrid_version(code_of(place)).has_value() && role_of(place) == OperandRole::kWeights;
   }
 
   void make_hybrid(int32_t index, const std::vector<Place>& places, Contents contents) {

@@ -37,8 +37,11 @@ struct WeightOnlyReport {
 // What an operator DEQUANTIZE and the tensor it makes take in a file. Constants that would not save
 // as much stay float32.
 inline constexpr size_t kDequantizeBytes = 160;
-// As TensorFlow's converter has it: little is saved below, and much of a small layer's accuracy
-// lost.
+// What the quantization of a constant takes, and for each of its scales. Weights that would not
+// save as much stay float32.
+inline constexpr size_t kQuantizationBytes = 64;
+inline constexpr size_t kScaleBytes = sizeof(float) + sizeof(int64_t);
+// Other constants than weights stay below this, as with TensorFlow's converter.
 inline constexpr size_t kSmallestInt8Constant = 1024;
 
 // `model`: a plain float network; constants of the first subgraph change. Float16 rounds to nearest
@@ -46,8 +49,9 @@ inline constexpr size_t kSmallestInt8Constant = 1024;
 Result<WeightOnlyReport> store_as_float16(schema::ModelT& model);
 
 // Weights of CONV_2D and DEPTHWISE_CONV_2D become int8 with a scale for each output channel, those
-// of FULLY_CONNECTED with one: their kernels compute with them as they are. Other constants become
-// int8 behind a DEQUANTIZE operator. kInvalidArgument where one of them is not finite.
+// of FULLY_CONNECTED with one: their kernels compute with them as they are. Biases, which add to
+// sums of many products, become float16, other constants int8, both behind a DEQUANTIZE operator.
+// kInvalidArgument where one of them is not finite.
 Result<WeightOnlyReport> store_as_dynamic_range(schema::ModelT& model);
 
 }  // namespace lockstep::quantization

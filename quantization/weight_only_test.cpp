@@ -16,6 +16,7 @@ namespace {
 
 using schema::BuiltinOperator;
 using schema::TensorType;
+using ::testing::ElementsAre;
 using testing::FloatNetworkBuilder;
 using ::testing::HasSubstr;
 using testing::network_text;
@@ -63,11 +64,12 @@ const schema::TensorT& tensor(const schema::ModelT& model, const std::string& na
   throw std::logic_error("no tensor '" + name + "'");
 }
 
-int32_t version_of(const schema::ModelT& model, BuiltinOperator code) {
+std::vector<int32_t> versions_of(const schema::ModelT& model, BuiltinOperator code) {
+  std::vector<int32_t> versions;
   for (const auto& entry : model.operator_codes) {
-    if (entry->builtin_code == code) return entry->version;
+    if (entry->builtin_code == code) versions.push_back(entry->version);
   }
-  throw std::logic_error("no such operator");
+  return versions;
 }
 
 double signal_to_noise(const schema::ModelT& expected, const schema::ModelT& actual) {
@@ -104,7 +106,7 @@ TEST(Float16StorageTest, ConstantsStandBehindDequantizeAndKeepTheirNames) {
             "y:FLOAT32 = ADD(x, float1)\n"
             "-> y\n");
   EXPECT_EQ(tensor(model, "weights").type, TensorType::FLOAT16);
-  EXPECT_EQ(version_of(model, BuiltinOperator::DEQUANTIZE), 3);
+  EXPECT_THAT(versions_of(model, BuiltinOperator::DEQUANTIZE), ElementsAre(3));
   EXPECT_EQ(report->count(Storage::kFloat16), 1u);
 }
 
@@ -157,8 +159,10 @@ TEST(DynamicRangeTest, KernelsThatTakeInt8WeightsGetThem) {
   ASSERT_TRUE(report.has_value()) << report.error().message;
   EXPECT_EQ(network_text(model),
             "x:FLOAT32\n"
-            "CONV_2D 3:FLOAT32 = CONV_2D(x)\n"
-            "DEPTHWISE_CONV_2D 6:FLOAT32 = DEPTHWISE_CONV_2D(CONV_2D 3)\n"
+            "float2:FLOAT32 = DEQUANTIZE()\n"
+            "CONV_2D 3:FLOAT32 = CONV_2D(x, float2)\n"
+            "float5:FLOAT32 = DEQUANTIZE()\n"
+            "DEPTHWISE_CONV_2D 6:FLOAT32 = DEPTHWISE_CONV_2D(CONV_2D 3, float5)\n"
             "float8:FLOAT32 = DEQUANTIZE()\n"
             "TRANSPOSE_CONV 9:FLOAT32 = TRANSPOSE_CONV(float8, DEPTHWISE_CONV_2D 6)\n"
             "FULLY_CONNECTED 12:FLOAT32 = FULLY_CONNECTED(TRANSPOSE_CONV 9)\n"
@@ -168,13 +172,33 @@ TEST(DynamicRangeTest, KernelsThatTakeInt8WeightsGetThem) {
   EXPECT_EQ(tensor(model, "b_weights").quantization->quantized_dimension, 3);
   EXPECT_EQ(tensor(model, "c_weights").quantization->scale.size(), 4u);
   EXPECT_EQ(tensor(model, "y_weights").quantization->scale.size(), 1u);
-  EXPECT_EQ(tensor(model, "a_bias").type, TensorType::FLOAT32);
-  EXPECT_EQ(version_of(model, BuiltinOperator::CONV_2D), 5);
-  EXPECT_EQ(version_of(model, BuiltinOperator::DEPTHWISE_CONV_2D), 6);
-  EXPECT_EQ(version_of(model, BuiltinOperator::FULLY_CONNECTED), 9);
-  EXPECT_EQ(version_of(model, BuiltinOperator::DEQUANTIZE), 5);
+  EXPECT_EQ(tensor(model, "a_bias").type, TensorType::FLOAT16);
+  EXPECT_EQ(tensor(model, "y_bias").type, TensorType::FLOAT32);
+  EXPECT_THAT(versions_of(model, BuiltinOperator::CONV_2D), ElementsAre(5));
+  EXPECT_THAT(versions_of(model, BuiltinOperator::DEPTHWISE_CONV_2D), ElementsAre(6));
+  EXPECT_THAT(versions_of(model, BuiltinOperator::FULLY_CONNECTED), ElementsAre(9));
+  EXPECT_THAT(versions_of(model, BuiltinOperator::DEQUANTIZE), ElementsAre(3, 5));
   EXPECT_EQ(report->count(Storage::kInt8ForHybrid), 3u);
+  EXPECT_EQ(report->count(Storage::kFloat16), 2u);
   EXPECT_EQ(report->count(Storage::kInt8), 1u);
+}
+
+// A scale for each channel takes 12 bytes: weights of four float32 a channel would save nothing.
+TEST(DynamicRangeTest, WeightsStayWhereTheirScalesWouldTakeAsMuch) {
+  const auto storage_of = [](int32_t input_channels) {
+    FloatNetworkBuilder builder;
+    schema::Conv2DOptionsT convolution;
+    convolution.stride_w = convolution.stride_h = 1;
+    const int32_t x = builder.input("x", {1, 4, 4, input_channels});
+    const int32_t weights =
+        builder.constant("w", {64, 1, 1, input_channels},
+                         scattered_values(static_cast<size_t>(64 * input_channels), -1, 1));
+    schema::ModelT model = builder.build(
+        {builder.apply(BuiltinOperator::CONV_2D, convolution, {x, weights}, {1, 4, 4, 64})});
+    return store_as_dynamic_range(model)->constants.front().storage;
+  };
+  EXPECT_EQ(storage_of(4), Storage::kFloat32);
+  EXPECT_EQ(storage_of(5), Storage::kInt8ForHybrid);
 }
 
 TEST(DynamicRangeTest, WeightsThatAnOtherOperatorReadsTooAreConvertedForBoth) {

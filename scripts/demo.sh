@@ -5,9 +5,10 @@
 #
 # Usage: scripts/demo.sh [PHOTO] [MODEL.tflite] [--labels FILE] [--output FILE] [--no-setup] [--help]
 #                        [-- ARGUMENT...]
-#        scripts/demo.sh faces [--output FILE] [--no-setup] [-- ARGUMENT...]
+#        scripts/demo.sh faces [NETWORK] [--output FILE] [--no-setup] [-- ARGUMENT...]
 #   faces          quantizes a float face detector with six photos of people, and draws what it and the int8
 #                  network see side by side (default: build/demo/faces.png)
+#   NETWORK        which one: full_range (default), short_range or full_range_sparse
 #   PHOTO          a photo of your own, JPEG, PNG or BMP (default: four people)
 #   MODEL.tflite   a detection network of your own (default: SSD MobileNetV2-300, uint8)
 #   --labels FILE  the names of its classes, "number  name" a line (default: COCO's, for the default network)
@@ -25,11 +26,15 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib/environment.sh"
 
 photo='' model='' labels='' output=''
 faces=false
+detector=full_range
 set_up=true
 demo_arguments=()
 if [[ "${1:-}" == faces ]]; then
   faces=true
   shift
+  case "${1:-}" in
+    full_range | short_range | full_range_sparse) detector=$1 && shift ;;
+  esac
 fi
 while (($# > 0)); do
   case "$1" in
@@ -64,13 +69,19 @@ if "$faces"; then
   [[ -n "${LOCKSTEP_FACES_DIR:-}" ]] || die "the face detectors are not there: run without --no-setup."
   output=${output:-"$build_root/demo/faces.png"}
   mkdir -p "$(dirname "$output")"
-  float_network="$LOCKSTEP_FACES_DIR/short_range_float16.tflite"
-  int8_network="$(dirname "$output")/short_range_int8.tflite"
+  float_network="$LOCKSTEP_FACES_DIR/${detector}_float16.tflite"
+  int8_network="$(dirname "$output")/${detector}_int8.tflite"
+  # The output whose logits say how likely a face is: below -10 and above 10 that is 0 or 1 for everybody.
+  case "$detector" in
+    full_range) logits=reshaped_classifier_face_4 ;;
+    short_range) logits=classificators ;;
+    full_range_sparse) logits=Identity_1 ;;
+  esac
   images=()
   for photo in "$LOCKSTEP_FACES_DIR"/photos/*.jpg; do images+=(--image "$photo"); done
   step "Quantizing the face detector"
   "$lockstep" quantize "$float_network" -o "$int8_network" --data "$LOCKSTEP_FACES_DIR/photos" \
-    --resize fit --method mse
+    --resize fit --method mse --range "$logits=-10:10"
   step "Looking for faces with both"
   exec "$lockstep" faces "$float_network" "$int8_network" "${images[@]}" --output "$output" "${demo_arguments[@]}"
 fi

@@ -90,6 +90,12 @@ Status settle(QuantizeOptions& options) {
     return make_error(ErrorCode::kInvalidArgument, "'{}' would be replaced by its own result",
                       options.output.string());
   }
+  // Said before minutes of calibration, not after.
+  const fs::path folder = options.output.parent_path();
+  if (!folder.empty() && !fs::is_directory(folder, ignored)) {
+    return make_error(ErrorCode::kInvalidArgument, "there is no folder '{}' to write '{}' into",
+                      folder.string(), options.output.filename().string());
+  }
   return {};
 }
 

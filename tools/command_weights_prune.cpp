@@ -194,27 +194,22 @@ Result<int> run(const Options& options) {
     return make_error(outcome.error().code, "{}: {}", options.model.string(),
                       outcome.error().message);
   }
-  const auto bytes = network_bytes(network->model, options.output);
-  if (!bytes) return tl::unexpected(bytes.error());
-  const auto errors =
-      measure_output_error(options.output_error, {options.model.string(), network->bytes},
-                           {options.output.string(), *bytes});
-  if (!errors) return tl::unexpected(errors.error());
-  if (Status status = write_network_bytes(*bytes, options.output); !status) {
-    return tl::unexpected(status.error());
-  }
+  const auto written =
+      write_and_measure(options.output_error, {options.model.string(), network->bytes},
+                        network->model, options.output);
+  if (!written) return tl::unexpected(written.error());
   if (options.json) {
     nlohmann::json report = outcome->json;
     report["model"] = options.model.string();
     report["output"] = options.output.string();
     report["file_bytes_before"] = network->bytes.size();
-    report["file_bytes"] = bytes->size();
-    report["output_error"] = errors->to_json();
+    report["file_bytes"] = written->bytes;
+    report["output_error"] = written->errors.to_json();
     print_json(report);
   } else {
-    fmt::print("{}The file has {} bytes, and had {}\n", outcome->text, bytes->size(),
+    fmt::print("{}The file has {} bytes, and had {}\n", outcome->text, written->bytes,
                network->bytes.size());
-    errors->print();
+    written->errors.print();
   }
   return kSuccess;
 }

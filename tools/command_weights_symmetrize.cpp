@@ -141,8 +141,7 @@ nlohmann::json to_json(const Options& options, const SymmetrizeReport& report,
                        {"exact_channels", each.exact_channels},
                        {"largest_error", each.largest_error},
                        {"mean_error", each.mean_error},
-                       {"sqnr",
-                        std::isfinite(sqnr) ? nlohmann::json(sqnr) : nlohmann::json()},
+                       {"sqnr", std::isfinite(sqnr) ? nlohmann::json(sqnr) : nlohmann::json()},
                        {"engines_ignored_the_zero_point", each.was_read_as_symmetric}});
   }
   return {{"model", options.model.string()},
@@ -174,20 +173,15 @@ Result<int> run(const Options& options) {
     return make_error(report.error().code, "{}: {}", options.model.string(),
                       report.error().message);
   }
-  const auto bytes = network_bytes(network->model, options.output);
-  if (!bytes) return tl::unexpected(bytes.error());
-  const auto errors =
-      measure_output_error(options.output_error, {options.model.string(), network->bytes},
-                           {options.output.string(), *bytes});
-  if (!errors) return tl::unexpected(errors.error());
-  if (Status status = write_network_bytes(*bytes, options.output); !status) {
-    return tl::unexpected(status.error());
-  }
+  const auto written =
+      write_and_measure(options.output_error, {options.model.string(), network->bytes},
+                        network->model, options.output);
+  if (!written) return tl::unexpected(written.error());
   if (options.json) {
-    print_json(to_json(options, *report, *errors));
+    print_json(to_json(options, *report, written->errors));
   } else {
     print_report(*report);
-    errors->print();
+    written->errors.print();
   }
   return kSuccess;
 }

@@ -10,6 +10,7 @@
 #include "quantization/compared_network.h"
 #include "quantization/model_comparison.h"
 #include "tools/installation.h"
+#include "tools/network_file.h"
 #include "tools/network_inputs.h"
 #include "tools/table.h"
 
@@ -132,6 +133,20 @@ nlohmann::json OutputErrorReport::to_json() const {
     list.push_back(std::move(entry));
   }
   return {{"samples", samples}, {"not_measured", not_measured}, {"outputs", std::move(list)}};
+}
+
+Result<WrittenNetwork> write_and_measure(const OutputErrorOptions& options,
+                                         const NetworkBytes& original,
+                                         const graph::EditableModel& changed,
+                                         const std::filesystem::path& path) {
+  const auto bytes = network_bytes(changed, path);
+  if (!bytes) return tl::unexpected(bytes.error());
+  auto errors = measure_output_error(options, original, {path.string(), *bytes});
+  if (!errors) return tl::unexpected(errors.error());
+  if (Status status = write_network_bytes(*bytes, path); !status) {
+    return tl::unexpected(status.error());
+  }
+  return WrittenNetwork{.bytes = bytes->size(), .errors = std::move(*errors)};
 }
 
 }  // namespace lockstep::tools

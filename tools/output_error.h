@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "graph/editable_model.h"
 #include "graph/status.h"
 #include "quantization/class_agreement.h"
 #include "quantization/error_statistics.h"
@@ -58,5 +59,15 @@ struct NetworkBytes {
 Result<OutputErrorReport> measure_output_error(const OutputErrorOptions& options,
                                                const NetworkBytes& original,
                                                const NetworkBytes& changed);
+
+// Writes the changed network as `path`, once what that does to the outputs is known.
+struct WrittenNetwork {
+  size_t bytes = 0;
+  OutputErrorReport errors;
+};
+Result<WrittenNetwork> write_and_measure(const OutputErrorOptions& options,
+                                         const NetworkBytes& original,
+                                         const graph::EditableModel& changed,
+                                         const std::filesystem::path& path);
 
 }  // namespace lockstep::tools

@@ -2,12 +2,20 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <string_view>
+#include <utility>
 
 #include "graph/tensor.h"
 
 namespace lockstep::tools {
 namespace {
+
+using NamedResizeMode = std::pair<std::string_view, ResizeMode>;
+constexpr std::array kResizeModes{NamedResizeMode{"stretch", ResizeMode::kStretch},
+                                  NamedResizeMode{"crop", ResizeMode::kCrop},
+                                  NamedResizeMode{"fit", ResizeMode::kFit}};
 
 // One value for every channel, from one, from as many, or from none.
 Result<std::vector<float>> for_channels(const std::vector<float>& given, float otherwise,
@@ -36,13 +44,14 @@ void Preprocessing::add_options(CLI::App& command) {
       ->delimiter(',')
       ->allow_extra_args(false);
   command
-      .add_option("--resize", resize,
-                  "How images get the input's aspect ratio: stretch, crop (the largest part "
-                  "around the centre) or fit (the whole, black beside it)")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, ResizeMode>{{"stretch", ResizeMode::kStretch},
-                                            {"crop", ResizeMode::kCrop},
-                                            {"fit", ResizeMode::kFit}}))
+      .add_option_function<std::string>(
+          "--resize",
+          [this](const std::string& name) {
+            resize = std::ranges::find(kResizeModes, name, &NamedResizeMode::first)->second;
+          },
+          "How images get the input's aspect ratio: stretch, crop (the largest part "
+          "around the centre) or fit (the whole, black beside it)")
+      ->check(CLI::IsMember({"stretch", "crop", "fit"}))
       ->default_str("stretch");
 }
 

@@ -79,7 +79,7 @@ void print_int8(const PostTrainingReport& report) {
     fmt::print("             {} of QUANTIZE and DEQUANTIZE added\n",
                plural(int8.added_conversions, "operator"));
   }
-  if (report.equalization) {
+  if (report.equalization && !report.equalization->groups.empty()) {
     size_t channels = 0;
     for (const auto& group : report.equalization->groups) channels += group.channels;
     fmt::print("equalized    {} in {}\n", plural(channels, "channel"),
