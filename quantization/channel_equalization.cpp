@@ -89,11 +89,12 @@ bool combines(BuiltinOperator code) {
 class Equalizer {
  public:
   Equalizer(schema::ModelT& model, const Calibration& calibration,
-            const std::set<int32_t>& untouched)
+            const std::set<int32_t>& untouched, Equalization equalization)
       : model_(model),
         subgraph_(*model.subgraphs.front()),
         calibration_(calibration),
         untouched_(untouched),
+        headroom_(equalization == Equalization::kCautious ? 1 : 0),
         uses_(tensor_uses(subgraph_)),
         indices_(subgraph_),
         exponents_(indices_.class_limit(), 0) {}
@@ -354,7 +355,8 @@ class Equalizer {
   // Channels that were never seen stay.
   void set_exponents(const Group& group, const std::vector<double>& ranges, double share) {
     for (size_t i = 0; i < ranges.size(); ++i) {
-      const double wanted = std::isfinite(ranges[i]) ? std::floor(-ranges[i] * share) : 0;
+      const double wanted =
+          std::isfinite(ranges[i]) ? std::floor((-ranges[i] - headroom_) * share) : 0;
       exponents_[group.classes[i]] =
           static_cast<int>(std::clamp(wanted, 0.0, double{kLargestEqualizationExponent}));
     }
@@ -519,6 +521,7 @@ class Equalizer {
   schema::SubGraphT& subgraph_;
   const Calibration& calibration_;
   const std::set<int32_t>& untouched_;
+  double headroom_;  // channels grow to one over this power of two of the tensor's range
   TensorUses uses_;
   ChannelIndices indices_;
   std::vector<Layer> layers_;
@@ -530,18 +533,10 @@ class Equalizer {
 
 }  // namespace
 
-void widen_equalized(const schema::ModelT& model, Ranges& ranges) {
-  for (auto& [index, range] : ranges) {
-    const auto& tensor = model.subgraphs.front()->tensors[static_cast<size_t>(index)];
-    if (!tensor->name.ends_with(kEqualizedSuffix)) continue;
-    range.minimum *= 1 + kEqualizedMargin;
-    range.maximum *= 1 + kEqualizedMargin;
-  }
-}
-
 Result<EqualizationReport> equalize_channels(schema::ModelT& model, const Calibration& calibration,
-                                             const std::set<int32_t>& untouched) {
-  return Equalizer(model, calibration, untouched).equalize();
+                                             const std::set<int32_t>& untouched,
+                                             Equalization equalization) {
+  return Equalizer(model, calibration, untouched, equalization).equalize();
 }
 
 }  // namespace lockstep::quantization

@@ -10,16 +10,13 @@
 // weight scale for each output channel, which takes up s[c] without loss. What a layer loses whose
 // weights are divided is weighed against what it gains by finer steps of its input.
 //
-// What was observed is a sample. Where every channel fills the range, every channel that goes beyond
-// on another input is cut off, which costs more than the last bit of its steps is worth: see
-// widen_equalized().
-//
 // Every s[c] is a power of two. Float arithmetic commutes with those, so the float network with
 // equalized channels has the very outputs of the one without, to the last bit (as long as nothing
 // is subnormal). Activations that change are renamed (kEqualizedSuffix).
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <set>
 #include <string>
 #include <vector>
@@ -45,16 +42,23 @@ struct EqualizationReport {
   std::vector<EqualizedGroup> groups;
 };
 
-// Makes ranges that hold everything observed, and nothing more, wider by kEqualizedMargin at both
-// ends where the tensor is equalized. Ranges that cut off what is rare anyway need no margin.
-inline constexpr float kEqualizedMargin = 0.125f;
-void widen_equalized(const schema::ModelT& model, Ranges& ranges);
+enum class Equalization : uint8_t {
+  kOff,
+  // Channels grow up to one half of the tensor's range. What was observed is a sample: where every
+  // channel fills the range, each that goes beyond on another input is cut off, which costs more
+  // than the last bit of its steps is worth.
+  kCautious,
+  // Channels fill the range: for data that are all that the network will see, or for ranges that
+  // cut off what is rare anyway.
+  kFull,
+};
 
 // Equalizes the first subgraph of a plain float network. `calibration`: of this network.
 // `untouched`: tensors whose values shall stay what they are, such as those whose ranges are known
-// from training. Graph inputs and outputs stay in any case. kInvalidArgument where a constant is
-// not finite.
+// from training. Graph inputs and outputs stay in any case. Precondition: not kOff.
+// kInvalidArgument where a constant is not finite.
 Result<EqualizationReport> equalize_channels(schema::ModelT& model, const Calibration& calibration,
-                                             const std::set<int32_t>& untouched);
+                                             const std::set<int32_t>& untouched,
+                                             Equalization equalization);
 
 }  // namespace lockstep::quantization

@@ -152,9 +152,10 @@ class ChannelEqualization : public ::testing::Test {
   }
 
   // What has become of the network; a failure where it computes anything else than before.
-  EqualizationReport equalize(schema::ModelT& model, const std::set<int32_t>& untouched = {}) {
+  EqualizationReport equalize(schema::ModelT& model, const std::set<int32_t>& untouched = {},
+                              Equalization equalization = Equalization::kFull) {
     const schema::ModelT before = model;
-    auto report = equalize_channels(model, calibrated(model), untouched);
+    auto report = equalize_channels(model, calibrated(model), untouched, equalization);
     EXPECT_TRUE(report) << report.error().message;
     for (const Inputs& inputs : samples_of(3, 5)) {
       EXPECT_EQ(output_bits(before, inputs), output_bits(model, inputs));
@@ -193,6 +194,21 @@ TEST_F(ChannelEqualization, ChannelsBetweenLayersGetAboutTheSameRange) {
   EXPECT_EQ(report.groups.front().tensor, name_of(model, hidden));
   EXPECT_EQ(report.groups.front().channels, size_t{kChannels});
   EXPECT_GT(report.groups.front().predicted_gain, 3);
+}
+
+// Room for inputs that calibration has not seen.
+TEST_F(ChannelEqualization, CautiouslyChannelsGrowToHalfOfTheRange) {
+  const int32_t hidden = images_.conv(images_.input(), ActivationFunctionType::RELU);
+  schema::ModelT model = images_.end(images_.depthwise(hidden));
+  const std::vector<double> before = relative_ranges(model, hidden);
+  equalize(model, {}, Equalization::kCautious);
+  const std::vector<double> ranges = relative_ranges(model, hidden);
+  for (size_t c = 0; c < ranges.size(); ++c) {
+    if (ranges[c] == before[c]) continue;
+    EXPECT_GT(ranges[c], 0.25) << c;
+    EXPECT_LE(ranges[c], 0.5) << c;
+  }
+  EXPECT_NE(ranges, before);
 }
 
 TEST_F(ChannelEqualization, OnlyWhatHasOtherValuesGetsAnotherName) {
@@ -377,7 +393,7 @@ TEST_F(ChannelEqualization, ConstantsThatAreNoNumbersAreNamed) {
   const int32_t filter = model.subgraphs.front()->operators.front()->inputs[1];
   set_contents(model, *model.subgraphs.front()->tensors[static_cast<size_t>(filter)],
                std::as_bytes(std::span(weights)));
-  const auto report = equalize_channels(model, calibration, {});
+  const auto report = equalize_channels(model, calibration, {}, Equalization::kFull);
   ASSERT_FALSE(report);
   EXPECT_EQ(report.error().code, ErrorCode::kInvalidArgument);
   EXPECT_THAT(report.error().message, ::testing::HasSubstr("'w'"));

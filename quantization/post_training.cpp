@@ -71,7 +71,7 @@ class PostTraining {
     if (!untouched) return tl::unexpected(untouched.error());
     auto calibration = calibrate_as_it_is("calibrating");
     if (!calibration) return tl::unexpected(calibration.error());
-    if (options_.equalize_channels) {
+    if (options_.equalization != Equalization::kOff) {
       const auto equalized = equalize(*calibration, *untouched);
       if (!equalized) return tl::unexpected(equalized.error());
       if (*equalized) {
@@ -82,9 +82,7 @@ class PostTraining {
     report_.samples = calibration->samples;
     // What the network was trained with goes before what it was seen with.
     Ranges ranges = trained_ranges;
-    Ranges observed = choose_ranges(*calibration, options_.ranges);
-    if (options_.ranges.method == RangeMethod::kMinMax) widen_equalized(model_.tree, observed);
-    ranges.merge(observed);
+    ranges.merge(choose_ranges(*calibration, options_.ranges));
 
     auto quantized = quantize_to_int8(model_.tree, std::move(ranges), options_.int8);
     if (!quantized) return tl::unexpected(quantized.error());
@@ -123,7 +121,7 @@ class PostTraining {
 
   // Whether that has changed the network.
   Result<bool> equalize(const Calibration& calibration, const std::set<int32_t>& untouched) {
-    auto equalized = equalize_channels(model_.tree, calibration, untouched);
+    auto equalized = equalize_channels(model_.tree, calibration, untouched, options_.equalization);
     if (!equalized) return tl::unexpected(equalized.error());
     report_.equalization = std::move(*equalized);
     return !report_.equalization->groups.empty();

@@ -36,7 +36,7 @@ struct PostTrainingOptions {
   QuantizationMode mode = QuantizationMode::kInt8;
   Int8Options int8 = {};
   RangeOptions ranges = {};
-  bool equalize_channels = true;
+  Equalization equalization = Equalization::kCautious;
   bool correct_biases = true;
   // On how many samples layers are compared with the float network's; 0: not at all.
   size_t compared_samples = 16;

@@ -81,7 +81,7 @@ if "$faces"; then
   for photo in "$LOCKSTEP_FACES_DIR"/photos/*.jpg; do images+=(--image "$photo"); done
   step "Quantizing the face detector"
   "$lockstep" quantize "$float_network" -o "$int8_network" --data "$LOCKSTEP_FACES_DIR/photos" \
-    --resize fit --method mse --range "$logits=-10:10"
+    --resize fit --method mse --equalization full --range "$logits=-10:10"
   step "Looking for faces with both"
   exec "$lockstep" faces "$float_network" "$int8_network" "${images[@]}" --output "$output" "${demo_arguments[@]}"
 fi

@@ -27,6 +27,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using quantization::BorderType;
+using quantization::Equalization;
 using quantization::QuantizationMode;
 using quantization::RangeMethod;
 
@@ -34,6 +35,12 @@ constexpr std::array<std::pair<const char*, BorderType>, 3> kBorders{{
     {"int8", BorderType::kInt8},
     {"uint8", BorderType::kUint8},
     {"float32", BorderType::kFloat32},
+}};
+
+constexpr std::array<std::pair<const char*, Equalization>, 3> kEqualizations{{
+    {"off", Equalization::kOff},
+    {"cautious", Equalization::kCautious},
+    {"full", Equalization::kFull},
 }};
 
 struct QuantizeOptions {
@@ -45,7 +52,7 @@ struct QuantizeOptions {
   DataOptions data;
   quantization::PostTrainingOptions quantization;
   std::vector<std::string> ranges;
-  bool no_equalization = false;
+  std::string equalization = "cautious";
   bool no_bias_correction = false;
   fs::path tflite_library;
   bool json = false;
@@ -75,7 +82,9 @@ Status settle(QuantizeOptions& options) {
   quantization::PostTrainingOptions& settled = options.quantization;
   settled.mode = *quantization::parse_quantization_mode(options.mode);
   settled.ranges.method = *quantization::parse_range_method(options.method);
-  settled.equalize_channels = !options.no_equalization;
+  for (const auto& [name, equalization] : kEqualizations) {
+    if (options.equalization == name) settled.equalization = equalization;
+  }
   settled.correct_biases = !options.no_bias_correction;
   for (const std::string& text : options.ranges) {
     auto demanded = parse_range(text);
@@ -210,8 +219,13 @@ void add_quantize_command(CLI::App& app, int& exit_code) {
       .add_option("--keep-float", options->quantization.int8.keep_float,
                   "Operators that stay float: a name as inspect prints it, or a tensor they make")
       ->type_name("OP|TENSOR");
-  command.add_flag("--no-equalization", options->no_equalization,
-                   "Leave the ranges of an activation's channels as they are");
+  command
+      .add_option(
+          "--equalization", options->equalization,
+          "Give an activation's channels about the same range: off; cautious: up to half of "
+          "it, for inputs that --data do not hold; full")
+      ->check(CLI::IsMember({"off", "cautious", "full"}))
+      ->capture_default_str();
   command.add_flag("--no-bias-correction", options->no_bias_correction,
                    "Leave the average error of layers where it is");
   command

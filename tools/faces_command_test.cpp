@@ -44,7 +44,8 @@ class FacesCommand : public testing::CommandTest,
   Outcome quantize(const std::string& arguments) const {
     return lockstep("quantize " + float_network() + " -o " + path("int8.tflite") + " --data " +
                     (networks_ / "photos").string() +
-                    " --resize fit --method mse --compared-samples 0 " + arguments);
+                    " --resize fit --method mse --equalization full --compared-samples 0 " +
+                    arguments);
   }
 
   Outcome look_for_faces(const std::string& arguments) const {
