@@ -98,11 +98,13 @@ TEST_P(OtherFacesCommand, ANetworkThatSeesOtherFacesIsToldApart) {
   EXPECT_THAT(faces.text, ::testing::HasSubstr("not found"));
 }
 
+constexpr FaceNetwork kShortRange{"short_range", "classificators", 0.66};
+constexpr FaceNetwork kFullRange{"full_range", "reshaped_classifier_face_4", 0.6};
+constexpr FaceNetwork kFullRangeSparse{"full_range_sparse", "Identity_1", 1.0};
+
+INSTANTIATE_TEST_SUITE_P(ShortRange, OtherFacesCommand, ::testing::Values(kShortRange));
 INSTANTIATE_TEST_SUITE_P(BlazeFace, FacesCommand,
-                         ::testing::Values(FaceNetwork{"short_range", "classificators", 0.66},
-                                           FaceNetwork{"full_range", "reshaped_classifier_face_4",
-                                                       0.6},
-                                           FaceNetwork{"full_range_sparse", "Identity_1", 1.0}),
+                         ::testing::Values(kShortRange, kFullRange, kFullRangeSparse),
                          [](const auto& instance) { return std::string(instance.param.name); });
 
 }  // namespace
