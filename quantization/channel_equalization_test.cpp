@@ -160,7 +160,24 @@ class ChannelEqualization : public ::testing::Test {
     for (const Inputs& inputs : samples_of(3, 5)) {
       EXPECT_EQ(output_bits(before, inputs), output_bits(model, inputs));
     }
+    expect_names_to_tell(before, model);
     return report.value_or(EqualizationReport{});
+  }
+
+  // Activations have other values than before exactly where they have other names.
+  static void expect_names_to_tell(const schema::ModelT& before, const schema::ModelT& after) {
+    const Calibration old_values = calibrated(before);
+    const Calibration new_values = calibrated(after);
+    for (const auto& [tensor, observer] : old_values.tensors) {
+      const auto& now = new_values.tensors.at(tensor);
+      const auto maxima = [](const TensorObserver& of) {
+        std::vector<float> values;
+        for (const ChannelStatistics& channel : of.channels()) values.push_back(channel.maximum);
+        return values;
+      };
+      EXPECT_EQ(maxima(observer) == maxima(now), name_of(before, tensor) == name_of(after, tensor))
+          << name_of(before, tensor);
+    }
   }
 
   // Of the channels of a tensor: the largest magnitude of each by that of all.
@@ -261,6 +278,31 @@ TEST_F(ChannelEqualization, GoesThroughWhateverIsPositivelyHomogeneous) {
                                averaged, padded, means}) {
     EXPECT_TRUE(name_of(model, tensor).ends_with(kEqualizedSuffix)) << name_of(model, tensor);
   }
+}
+
+// One channel of 256 that could have steps half as wide.
+TEST_F(ChannelEqualization, WhatGainsNextToNothingStays) {
+  constexpr int32_t kMany = 256;
+  const graph::Shape shape{1, kExtent, kExtent, kMany};
+  const auto no_bias = [&] { return images_.constant({kMany}, std::vector<float>(kMany, 0.0f)); };
+  const int32_t hidden = images_.conv(images_.input(), ActivationFunctionType::RELU);
+  std::vector<float> weights(size_t{kMany} * kChannels, 0.0f);
+  for (size_t o = 0; o < size_t{kMany}; ++o) weights[o * kChannels] = o == 5 ? 0.49f : 1.0f;
+  schema::Conv2DOptionsT convolution;
+  convolution.stride_w = convolution.stride_h = 1;
+  const int32_t even = images_.apply(
+      BuiltinOperator::CONV_2D, convolution,
+      {images_.depthwise(hidden), images_.constant({kMany, 1, 1, kChannels}, weights), no_bias()},
+      shape);
+  schema::DepthwiseConv2DOptionsT depthwise;
+  depthwise.stride_w = depthwise.stride_h = 1;
+  depthwise.depth_multiplier = 1;
+  const int32_t taps = images_.constant({1, 1, 1, kMany}, std::vector<float>(kMany, 1.0f));
+  schema::ModelT model = images_.builder().build({images_.apply(
+      BuiltinOperator::DEPTHWISE_CONV_2D, depthwise, {even, taps, no_bias()}, shape)});
+  const EqualizationReport report = equalize(model);
+  ASSERT_EQ(report.groups.size(), 1u);
+  EXPECT_EQ(report.groups.front().tensor, name_of(model, hidden));
 }
 
 TEST_F(ChannelEqualization, AFlattenedImageHasManyColumnsForAChannel) {
