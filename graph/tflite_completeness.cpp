@@ -148,6 +148,11 @@ class CompletenessCheck {
     const std::byte* elements = list + sizeof(flatbuffers::uoffset_t);
     const size_t size = count * element_size + behind;
     if (auto status = take(elements, size, size); !status) return status;
+    // The verifier looks at the length's place only, and elements may be larger.
+    if (static_cast<size_t>(elements - bytes_.data()) % element_size != 0) {
+      return refuse(ErrorCode::kInvalidModel, "its elements of {} bytes are not aligned",
+                    element_size);
+    }
     if (table == nullptr || table->st != flatbuffers::ST_TABLE) return {};
     for (size_t i = 0; i < count; ++i) {
       path_.back().element = i;
