@@ -13,6 +13,7 @@
 #include "quantization/channel_relations.h"
 #include "quantization/finite_constants.h"
 #include "quantization/fused_activation.h"
+#include "quantization/homogeneous_operators.h"
 #include "quantization/layer_noise.h"
 #include "quantization/operator_rules.h"
 #include "quantization/weight_places.h"
@@ -41,50 +42,6 @@ struct Layer {
 
   bool is_depthwise() const { return code == BuiltinOperator::DEPTHWISE_CONV_2D; }
 };
-
-// f(s x) = s f(x) for s > 0, channel by channel, as far as the operator itself is concerned.
-bool is_homogeneous(BuiltinOperator code) {
-  switch (code) {
-    case BuiltinOperator::ABS:
-    case BuiltinOperator::ADD:
-    case BuiltinOperator::ADD_N:
-    case BuiltinOperator::AVERAGE_POOL_2D:
-    case BuiltinOperator::BATCH_TO_SPACE_ND:
-    case BuiltinOperator::CONCATENATION:
-    case BuiltinOperator::EXPAND_DIMS:
-    case BuiltinOperator::LEAKY_RELU:
-    case BuiltinOperator::MAXIMUM:
-    case BuiltinOperator::MAX_POOL_2D:
-    case BuiltinOperator::MEAN:
-    case BuiltinOperator::MINIMUM:
-    case BuiltinOperator::MIRROR_PAD:
-    case BuiltinOperator::NEG:
-    case BuiltinOperator::PAD:
-    case BuiltinOperator::REDUCE_MAX:
-    case BuiltinOperator::REDUCE_MIN:
-    case BuiltinOperator::RELU:
-    case BuiltinOperator::RESHAPE:
-    case BuiltinOperator::RESIZE_BILINEAR:
-    case BuiltinOperator::RESIZE_NEAREST_NEIGHBOR:
-    case BuiltinOperator::SLICE:
-    case BuiltinOperator::SPACE_TO_BATCH_ND:
-    case BuiltinOperator::SPLIT:
-    case BuiltinOperator::SQUEEZE:
-    case BuiltinOperator::STRIDED_SLICE:
-    case BuiltinOperator::SUB:
-    case BuiltinOperator::SUM:
-      return true;
-    default:
-      return false;
-  }
-}
-
-// Whether the operator computes elements from those of several operands, broadcast to one shape.
-bool combines(BuiltinOperator code) {
-  return code == BuiltinOperator::ADD || code == BuiltinOperator::ADD_N ||
-         code == BuiltinOperator::MAXIMUM || code == BuiltinOperator::MINIMUM ||
-         code == BuiltinOperator::SUB;
-}
 
 class Equalizer {
  public:
@@ -210,7 +167,7 @@ class Equalizer {
     const size_t rank = indices_.rank(op.outputs.front());
     if (rank == 0) return false;
     const size_t channels = indices_.extent(last_axis(op.outputs.front()));
-    const bool is_combining = combines(BuiltinOperator{builtin_code(model_, op)});
+    const bool is_combining = combines_operands(BuiltinOperator{builtin_code(model_, op)});
     return std::ranges::all_of(op.inputs, [&](int32_t input) {
       if (input < 0 || tensor(input).type != schema::TensorType::FLOAT32) return true;
       if (is_constant(model_, tensor(input)) && !is_own_constant(input)) return false;
