@@ -52,6 +52,9 @@ endfunction()
 # reads options and prints tables. A third of a release build's time would go into optimizing it.
 function(lockstep_compile_quickly)
   cmake_parse_arguments(PARSE_ARGV 0 ARG "" "" "TARGETS;SOURCES")
+  if(NOT CMAKE_CXX_FLAGS_RELEASE MATCHES "-O[23]")
+    return()  # somebody wants less than that
+  endif()
   foreach(target IN LISTS ARG_TARGETS)
     target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O1>)
   endforeach()

@@ -47,7 +47,12 @@ set(build "${WORK_DIR}/build")
 run("${CMAKE_COMMAND}" --preset aarch64-linux -S "${SOURCE_DIR}" -B "${build}" ${launcher}
     "-DCMAKE_CXX_FLAGS_RELEASE=-O0 -DNDEBUG" -DLOCKSTEP_WERROR=OFF
     "-DLOCKSTEP_SHADERS_OF=${NATIVE_BUILD}")
-run("${CMAKE_COMMAND}" --build "${build}" --target lockstep_cli --parallel ${JOBS})
+find_program(nice nice)
+set(behind_others "")
+if(nice)
+  set(behind_others "${nice}" -n 10)
+endif()
+run(${behind_others} "${CMAKE_COMMAND}" --build "${build}" --target lockstep_cli --parallel ${JOBS})
 set(program "${build}/bin/lockstep")
 
 # One file to copy: the C library and its loader are the only others that it asks for.
