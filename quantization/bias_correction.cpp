@@ -88,12 +88,10 @@ class Corrector {
       if (Status status = (*interpreter)->invoke(); !status) return status;
       for (const Layer& layer : layers_) {
         const graph::Tensor& tensor = graph->tensors[static_cast<size_t>(layer.expected)];
-        const auto values =
-            real_values(tensor, (*interpreter)->output(position.at(layer.expected)).data);
+        auto values = real_values(tensor, (*interpreter)->output(position.at(layer.expected)).data);
         if (!values) return tl::unexpected(values.error());
-        std::vector<float> expected = *values;
-        clip(expected, layer.output);
-        expected_means_[layer.expected].push_back(channel_means(expected, channels_of(layer)));
+        clip(*values, layer.output);
+        expected_means_[layer.expected].push_back(channel_means(*values, channels_of(layer)));
       }
     }
     return {};

@@ -12,6 +12,8 @@ namespace lockstep::quantization {
 // Activations whose channels have other values than before have this behind their names, so that
 // nobody takes them for the float network's.
 inline constexpr std::string_view kEqualizedSuffix = "_equalized";
+// Whether an activation of that name is one of them.
+inline bool is_equalized(std::string_view name) { return name.ends_with(kEqualizedSuffix); }
 // Factors are powers of two, and the largest is 2 to this.
 inline constexpr int kLargestEqualizationExponent = 6;
 

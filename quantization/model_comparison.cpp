@@ -21,10 +21,6 @@ Result<std::vector<float>> values_of(const ComparedNetwork& network, int32_t ind
   return real_values(tensor_at(network.graph(), index), *bytes);
 }
 
-bool is_equalized(const graph::Graph& graph, int32_t index) {
-  return tensor_at(graph, index).name.ends_with(kEqualizedSuffix);
-}
-
 struct ValuePair {
   std::vector<float> expected;
   std::vector<float> actual;
@@ -169,7 +165,8 @@ Status compare_sample(ModelComparison& comparison, size_t sample, const Compared
     auto values = values_of(layer.tensor.match, expected, actual);
     if (!values) return tl::unexpected(values.error());
     if (layer.tensor.equalized) {
-      const bool is_expected = is_equalized(expected.graph(), layer.tensor.match.expected);
+      const bool is_expected =
+          is_equalized(tensor_at(expected.graph(), layer.tensor.match.expected).name);
       layer.tensor.equalized->undo(is_expected ? values->actual : values->expected,
                                    is_expected ? values->expected : values->actual);
     }

@@ -25,11 +25,6 @@ bool is_conversion(const graph::Operator& op) {
   return op.name == "QUANTIZE" || op.name == "DEQUANTIZE";
 }
 
-// Its channels have other values than the network has that it was made of.
-bool is_equalized(const graph::Graph& graph, int32_t tensor) {
-  return tensor_at(graph, tensor).name.ends_with(kEqualizedSuffix);
-}
-
 // A graph, and what follows from it.
 class Network {
  public:
@@ -168,7 +163,7 @@ class LayerPairs {
     for (const auto& [name, tensor] : expected_names) add_pair(tensor, name, MatchKind::kName);
     for (const auto& [name, tensor] : expected_names) {
       add_pair(tensor, name + suffix, MatchKind::kEqualized);
-      if (name.ends_with(suffix)) {
+      if (is_equalized(name)) {
         add_pair(tensor, name.substr(0, name.size() - suffix.size()), MatchKind::kEqualized);
       }
     }
@@ -214,7 +209,8 @@ class LayerPairs {
       if (candidate->outputs.size() != op.outputs.size()) continue;
       const int32_t counterpart = candidate->outputs[index];
       if (!actual_.is_activation(counterpart) || is_taken(counterpart)) continue;
-      if (is_equalized(actual_.graph(), counterpart) != is_equalized(expected_.graph(), output)) {
+      if (is_equalized(tensor_at(actual_.graph(), counterpart).name) !=
+          is_equalized(tensor_at(expected_.graph(), output).name)) {
         continue;
       }
       if (tensor_at(actual_.graph(), counterpart).shape !=

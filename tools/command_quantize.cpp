@@ -43,6 +43,12 @@ constexpr std::array<std::pair<const char*, Equalization>, 3> kEqualizations{{
     {"full", Equalization::kFull},
 }};
 
+// Precondition: the command line has checked that the name is one of them.
+auto value_of(const auto& named_values, const std::string& name) {
+  return std::ranges::find_if(named_values, [&](const auto& named) { return named.first == name; })
+      ->second;
+}
+
 struct QuantizeOptions {
   fs::path model;
   fs::path output;
@@ -82,18 +88,14 @@ Status settle(QuantizeOptions& options) {
   quantization::PostTrainingOptions& settled = options.quantization;
   settled.mode = *quantization::parse_quantization_mode(options.mode);
   settled.ranges.method = *quantization::parse_range_method(options.method);
-  for (const auto& [name, equalization] : kEqualizations) {
-    if (options.equalization == name) settled.equalization = equalization;
-  }
+  settled.equalization = value_of(kEqualizations, options.equalization);
   settled.correct_biases = !options.no_bias_correction;
   for (const std::string& text : options.ranges) {
     auto demanded = parse_range(text);
     if (!demanded) return tl::unexpected(demanded.error());
     settled.int8.ranges.push_back(std::move(*demanded));
   }
-  for (const auto& [name, type] : kBorders) {
-    if (options.borders == name) settled.int8.borders = type;
-  }
+  settled.int8.borders = value_of(kBorders, options.borders);
   std::error_code ignored;
   if (fs::equivalent(options.model, options.output, ignored)) {
     return make_error(ErrorCode::kInvalidArgument, "'{}' would be replaced by its own result",

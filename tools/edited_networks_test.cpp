@@ -6,7 +6,6 @@
 
 #include <cstdlib>
 #include <nlohmann/json.hpp>
-#include <set>
 
 #include "backend/registry.h"
 #include "backend/vulkan/testing/validation_environment.h"
@@ -16,6 +15,7 @@
 #include "quantization/symmetry_check.h"
 #include "tools/network_file.h"
 #include "tools/network_inputs.h"
+#include "tools/testing/partitions.h"
 #include "tools/verification.h"
 
 namespace lockstep::tools {
@@ -79,18 +79,7 @@ constexpr Case kCases[] = {
     {"vww_fewer_channels", "vww_mobilenet_v1_025_96_int8", prune_channels},
 };
 
-class EditedNetwork : public testing::TestWithParam<Case> {};
-
-void expect_heavy_operators_in_one_partition(const nlohmann::json& placement) {
-  std::set<int> partitions;
-  for (const auto& op : placement.at("subgraphs")[0].at("nodes")) {
-    const std::string name = op.at("operator");
-    if (name != "CONV_2D" && name != "DEPTHWISE_CONV_2D" && name != "FULLY_CONNECTED") continue;
-    EXPECT_GE(op.at("partition").get<int>(), 0) << name << ": " << op.at("reason");
-    partitions.insert(op.at("partition").get<int>());
-  }
-  EXPECT_EQ(partitions.size(), 1u);
-}
+class EditedNetwork : public ::testing::TestWithParam<Case> {};
 
 TEST_P(EditedNetwork, IsBitEqualToTfliteOnEveryDevice) {
   const auto path = *GetParam().network == '\0' ? path_variable("LOCKSTEP_SSD_MODEL")
@@ -105,7 +94,7 @@ TEST_P(EditedNetwork, IsBitEqualToTfliteOnEveryDevice) {
   ASSERT_TRUE(network) << network.error().message;
   const Status edited = GetParam().edit(network->model.tree);
   ASSERT_TRUE(edited) << edited.error().message;
-  const auto file = std::filesystem::path(testing::TempDir()) /
+  const auto file = std::filesystem::path(::testing::TempDir()) /
                     ("lockstep_" + std::string(GetParam().name) + ".tflite");
   const auto size = write_network(network->model, file);
   ASSERT_TRUE(size) << size.error().message;
@@ -124,13 +113,13 @@ TEST_P(EditedNetwork, IsBitEqualToTfliteOnEveryDevice) {
     const auto verification = verify(*model, settings, std::span(&*sample, 1));
     ASSERT_TRUE(verification) << verification.error().message;
     EXPECT_TRUE(verification->is_exact());
-    expect_heavy_operators_in_one_partition(verification->placement);
+    testing::expect_heavy_operators_in_one_partition(verification->placement);
     ++compared;
   }
   if (compared == 0) GTEST_SKIP() << "no Vulkan device";
 }
 
-INSTANTIATE_TEST_SUITE_P(Cases, EditedNetwork, testing::ValuesIn(kCases),
+INSTANTIATE_TEST_SUITE_P(Cases, EditedNetwork, ::testing::ValuesIn(kCases),
                          [](const auto& info) { return info.param.name; });
 
 }  // namespace

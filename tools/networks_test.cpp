@@ -7,7 +7,6 @@
 #include <array>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
-#include <set>
 
 #include "backend/registry.h"
 #include "backend/vulkan/testing/validation_environment.h"
@@ -15,6 +14,7 @@
 #include "graph/tflite_reader.h"
 #include "graph/tflite_writer.h"
 #include "tools/network_inputs.h"
+#include "tools/testing/partitions.h"
 #include "tools/verification.h"
 
 namespace lockstep::tools {
@@ -43,11 +43,11 @@ constexpr std::array<Network, 9> kNetworks{{{"ad01_autoencoder_int8"},
                                             {"vww_mobilenet_v1_025_96_int8"},
                                             {"", false}}};
 
-std::string test_name(const testing::TestParamInfo<Network>& info) {
+std::string test_name(const ::testing::TestParamInfo<Network>& info) {
   return *info.param.name == '\0' ? "ssd_mobilenet_v2_300_uint8" : info.param.name;
 }
 
-class RealNetwork : public testing::TestWithParam<Network> {
+class RealNetwork : public ::testing::TestWithParam<Network> {
  protected:
   void SetUp() override {
     path_ = *GetParam().name == '\0' ? path_variable("LOCKSTEP_SSD_MODEL")
@@ -64,7 +64,7 @@ class RealNetwork : public testing::TestWithParam<Network> {
     auto rewritten = graph::write_tflite(model->graph);
     const bool is_rewritten = rewritten && std::string(GetParam().name) == "person_detect_int8";
     if (is_rewritten) {
-      const auto file = std::filesystem::path(testing::TempDir()) / "lockstep_rewritten.tflite";
+      const auto file = std::filesystem::path(::testing::TempDir()) / "lockstep_rewritten.tflite";
       std::FILE* stream = std::fopen(file.c_str(), "wb");
       ASSERT_NE(stream, nullptr);
       std::fwrite(rewritten->data(), 1, rewritten->size(), stream);
@@ -93,22 +93,10 @@ class RealNetwork : public testing::TestWithParam<Network> {
       EXPECT_GE(verification->tensors.size(), 4u);
       EXPECT_EQ(verification->equal_tensors(), verification->tensors.size());
       EXPECT_EQ(verification->outputs_equal, verification->outputs_compared);
-      expect_heavy_operators_in_one_partition(verification->placement);
+      testing::expect_heavy_operators_in_one_partition(verification->placement);
       ++compared;
     }
     if (compared == 0) GTEST_SKIP() << "no Vulkan device";
-  }
-
-  static void expect_heavy_operators_in_one_partition(const nlohmann::json& placement) {
-    std::set<int> partitions;
-    ASSERT_EQ(placement.at("subgraphs").size(), 1u);
-    for (const auto& op : placement.at("subgraphs")[0].at("nodes")) {
-      const std::string name = op.at("operator");
-      if (name != "CONV_2D" && name != "DEPTHWISE_CONV_2D" && name != "FULLY_CONNECTED") continue;
-      EXPECT_GE(op.at("partition").get<int>(), 0) << name << ": " << op.at("reason");
-      partitions.insert(op.at("partition").get<int>());
-    }
-    EXPECT_EQ(partitions.size(), 1u);
   }
 
   // Our own engine on `device` against `expected`, a TFLite interpreter of the exposed model.
@@ -214,7 +202,7 @@ TEST_P(RealNetwork, FusedProgramsAreBitEqualToTheReference) {
 }
 
 // Networks that compute in float: the host keeps every node, says why, and nothing changes.
-class FloatNetwork : public testing::TestWithParam<const char*> {};
+class FloatNetwork : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(FloatNetwork, StaysWithTheHostForAStatedReason) {
   const auto path =
@@ -239,12 +227,12 @@ TEST_P(FloatNetwork, StaysWithTheHostForAStatedReason) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Networks, FloatNetwork,
-                         testing::Values("ad01_autoencoder_float32", "kws_dscnn_dynamic_range",
-                                         "resnet8_cifar10_float32",
-                                         "toycar_autoencoder_dynamic_range",
-                                         "vww_mobilenet_v1_025_96_float32"));
+                         ::testing::Values("ad01_autoencoder_float32", "kws_dscnn_dynamic_range",
+                                           "resnet8_cifar10_float32",
+                                           "toycar_autoencoder_dynamic_range",
+                                           "vww_mobilenet_v1_025_96_float32"));
 
-INSTANTIATE_TEST_SUITE_P(Networks, RealNetwork, testing::ValuesIn(kNetworks), test_name);
+INSTANTIATE_TEST_SUITE_P(Networks, RealNetwork, ::testing::ValuesIn(kNetworks), test_name);
 
 }  // namespace
 }  // namespace lockstep::tools

@@ -5,15 +5,16 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 
 #include "conformance/coverage.h"
 #include "conformance/generator.h"
-#include "conformance/generators/families.h"
 #include "conformance/generators/measurement.h"
 #include "graph/lowering.h"
 #include "graph/tflite_reader.h"
@@ -27,32 +28,15 @@ namespace {
 using graph::Graph;
 using graph::Tensor;
 
+// All but those with weights, which have tests of their own.
 const std::vector<Generator>& families() {
-  static const std::vector<Generator> kFamilies = {add_family(),
-                                                   mul_family(),
-                                                   average_pool_2d_family(),
-                                                   max_pool_2d_family(),
-                                                   mean_family(),
-                                                   pad_family(),
-                                                   concatenation_family(),
-                                                   reshape_family(),
-                                                   resize_bilinear_family(),
-                                                   resize_nearest_neighbor_family(),
-                                                   depth_to_space_family(),
-                                                   space_to_depth_family(),
-                                                   softmax_family(),
-                                                   quantize_family(),
-                                                   dequantize_family(),
-                                                   logistic_family(),
-                                                   tanh_family(),
-                                                   relu_family(),
-                                                   relu6_family(),
-                                                   relu_n1_to_1_family(),
-                                                   hard_swish_family(),
-                                                   leaky_relu_family(),
-                                                   blocks_family(),
-                                                   fused_family(),
-                                                   random_networks_family()};
+  static const std::vector<Generator> kFamilies = [] {
+    const std::set<std::string_view> weighted{"conv_2d", "depthwise_conv_2d", "fully_connected"};
+    std::vector<Generator> others;
+    std::ranges::copy_if(all_generators(), std::back_inserter(others),
+                         [&](const Generator& each) { return !weighted.contains(each.family); });
+    return others;
+  }();
   return kFamilies;
 }
 
