@@ -1,0 +1,61 @@
+// Instruction sets that kernels are written for. All of an architecture's are in one binary; which
+// of them run is decided when a device is opened.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+namespace lockstep::backend::cpu {
+
+// Ascending within an architecture: who has one has those before it, and prefers it to them.
+enum class Isa : uint8_t {
+  kPortable,        // plain C++; any processor but ARM, whose least is kNeon
+  kSse4,            // x86: SSE4.2
+  kAvx2,            // with FMA and F16C, as every processor with AVX2 has
+  kAvx512,          // F, BW, DQ, VL and CD
+  kAvx512Vnni,      // vpdpbusd: four products of bytes a lane
+  kAmxInt8,         // tdpbusd: 16x16 sums of 64 products
+  kNeon,            // ARM, 64 bit
+  kNeonDotProduct,  // sdot: four products of bytes a lane
+  kNeonI8mm,        // usmmla: 2x2 sums of 8 products
+};
+
+inline constexpr std::array kAllIsas = {Isa::kPortable, Isa::kSse4,           Isa::kAvx2,
+                                        Isa::kAvx512,   Isa::kAvx512Vnni,     Isa::kAmxInt8,
+                                        Isa::kNeon,     Isa::kNeonDotProduct, Isa::kNeonI8mm};
+
+std::string_view isa_name(Isa isa);  // "avx512-vnni"
+std::optional<Isa> parse_isa(std::string_view name);
+
+// What this binary has kernels for and this processor and operating system execute, ascending;
+// never empty. Asks the kernel for the use of AMX tiles, which the process keeps.
+std::vector<Isa> executable_isas();
+
+// The vectors that come with an instruction set. What has no kernels of its own for an Isa uses
+// those for its vectors.
+enum class VectorExtension : uint8_t { kPortable, kSse4, kAvx2, kAvx512, kNeon };
+
+constexpr VectorExtension vector_extension(Isa isa) {
+  switch (isa) {
+    case Isa::kPortable:
+      return VectorExtension::kPortable;
+    case Isa::kSse4:
+      return VectorExtension::kSse4;
+    case Isa::kAvx2:
+      return VectorExtension::kAvx2;
+    case Isa::kAvx512:
+    case Isa::kAvx512Vnni:
+    case Isa::kAmxInt8:
+      return VectorExtension::kAvx512;
+    case Isa::kNeon:
+    case Isa::kNeonDotProduct:
+    case Isa::kNeonI8mm:
+      return VectorExtension::kNeon;
+  }
+  return VectorExtension::kPortable;
+}
+
+}  // namespace lockstep::backend::cpu

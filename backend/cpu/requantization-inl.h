@@ -1,0 +1,160 @@
+// Scaling of accumulators in vectors: included by files of kernels, once for each kind of vectors
+// (see vector_targets.h). The formulae are numerics/requantization.h's; tests compare each with it.
+#include <hwy/highway.h>
+
+#include <algorithm>
+
+#include "backend/cpu/requantization.h"
+
+#if defined(LOCKSTEP_CPU_REQUANTIZATION_INL) == defined(HWY_TARGET_TOGGLE)
+#ifdef LOCKSTEP_CPU_REQUANTIZATION_INL
+#undef LOCKSTEP_CPU_REQUANTIZATION_INL
+#else
+#define LOCKSTEP_CPU_REQUANTIZATION_INL
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace lockstep::backend::cpu {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// As many lanes as a register holds.
+using Words = hn::ScalableTag<int32_t>;
+using Floats = hn::ScalableTag<float>;
+using WordVector = hn::Vec<Words>;
+using FloatVector = hn::Vec<Floats>;
+
+inline constexpr size_t kLanes = HWY_MAX_BYTES / sizeof(int32_t);
+
+// The nearest integers, ties to even. Precondition: |value| < 2^31.
+HWY_INLINE WordVector round_to_even(FloatVector value) {
+#if HWY_TARGET == HWY_AVX3
+  return WordVector{_mm512_cvtps_epi32(value.raw)};
+#elif HWY_TARGET == HWY_AVX2
+  return WordVector{_mm256_cvtps_epi32(value.raw)};
+#elif HWY_TARGET == HWY_SSE4
+  return WordVector{_mm_cvtps_epi32(value.raw)};
+#else
+  return hn::NearestInt(value);
+#endif
+}
+
+// Words 1, 3, 5, ... in the places of 0, 2, 4, ...
+HWY_INLINE WordVector odd_to_even(WordVector value) {
+  const hn::Repartition<uint64_t, Words> pairs;
+  return hn::BitCast(Words(), hn::ShiftRight<32>(hn::BitCast(pairs, value)));
+}
+
+// numerics::NarrowScale of neighbouring channels.
+struct NarrowScales {
+  WordVector multiplier;
+  WordVector odd_multiplier;
+  WordVector left_shift;
+  WordVector addend;
+  WordVector negative_addend;
+  WordVector right_shift;
+
+  static HWY_INLINE NarrowScales load(const Requantization& from, size_t channel) {
+    const Words d;
+    const WordVector multiplier = hn::LoadU(d, from.multiplier.data() + channel);
+    return {multiplier,
+            odd_to_even(multiplier),
+            hn::LoadU(d, from.left_shift.data() + channel),
+            hn::LoadU(d, from.addend.data() + channel),
+            hn::LoadU(d, from.negative_addend.data() + channel),
+            hn::LoadU(d, from.right_shift.data() + channel)};
+  }
+
+  // Of one channel in all lanes.
+  static HWY_INLINE NarrowScales broadcast(const numerics::NarrowScale& scale) {
+    const Words d;
+    const WordVector multiplier = hn::Set(d, scale.multiplier);
+    return {multiplier,
+            multiplier,
+            hn::Set(d, scale.left_shift),
+            hn::Set(d, scale.addend),
+            hn::Set(d, scale.negative_addend),
+            hn::Set(d, scale.right_shift)};
+  }
+
+  // numerics::scale_accumulator_narrow.
+  HWY_INLINE WordVector scale(WordVector accumulator) const {
+    const Words d;
+    const hn::Repartition<uint64_t, Words> pairs;
+    const WordVector shifted = accumulator << left_shift;
+    const auto even_products = hn::MulEven(shifted, multiplier);
+    const auto odd_products = hn::MulEven(odd_to_even(shifted), odd_multiplier);
+    const WordVector even_high =
+        hn::BitCast(d, hn::ShiftRight<32>(hn::BitCast(pairs, even_products)));
+    const WordVector y = hn::OddEven(hn::BitCast(d, odd_products), even_high);
+    const WordVector correction =
+        hn::And(hn::ShiftRight<31>(hn::Add(y, hn::Set(d, 1))), negative_addend);
+    return hn::Add(hn::Add(y, addend), correction) >> right_shift;
+  }
+};
+
+// The float32 scales of neighbouring channels and the bounds of what is rounded.
+struct FloatScales {
+  FloatVector factor;
+  FloatVector minimum;
+  FloatVector maximum;
+
+  static HWY_INLINE FloatScales load(const Requantization& from, size_t channel) {
+    const Floats d;
+    return {hn::LoadU(d, from.scale.data() + channel),
+            hn::Set(d, static_cast<float>(from.minimum - from.zero_point)),
+            hn::Set(d, static_cast<float>(from.maximum - from.zero_point))};
+  }
+
+  // float32(accumulator) * scale, bounded, then rounded: the bounds are integers, so that order
+  // changes nothing (see numerics::requantize), and the conversion cannot overflow.
+  HWY_INLINE WordVector scale(WordVector accumulator) const {
+    const FloatVector product = hn::Mul(hn::ConvertTo(Floats(), accumulator), factor);
+    return round_to_even(hn::Min(hn::Max(product, minimum), maximum));
+  }
+};
+
+// The lowest byte of each word. Precondition: words of 0 to 255.
+HWY_INLINE void store_bytes(WordVector words, uint8_t* output) {
+#if HWY_TARGET == HWY_AVX3
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(output), _mm512_cvtepi32_epi8(words.raw));
+#else
+  const hn::Rebind<uint8_t, Words> bytes;
+  hn::StoreU(hn::DemoteTo(bytes, words), bytes, output);
+#endif
+}
+
+// The first `count` of them.
+HWY_INLINE void store_some_bytes(WordVector words, size_t count, uint8_t* output) {
+#if HWY_TARGET == HWY_AVX3
+  _mm_mask_storeu_epi8(output, static_cast<__mmask16>((1u << count) - 1u),
+                       _mm512_cvtepi32_epi8(words.raw));
+#else
+  HWY_ALIGN uint8_t all[kLanes];
+  store_bytes(words, all);
+  std::copy_n(all, count, output);
+#endif
+}
+
+// clamp(scaled + zero_point), in the byte domain.
+struct OutputBounds {
+  WordVector zero_point;
+  WordVector minimum;  // less the zero point
+  WordVector maximum;
+
+  static HWY_INLINE OutputBounds load(const Requantization& from) {
+    const Words d;
+    return {hn::Set(d, from.zero_point), hn::Set(d, from.minimum - from.zero_point),
+            hn::Set(d, from.maximum - from.zero_point)};
+  }
+
+  HWY_INLINE WordVector finish(WordVector scaled) const {
+    return hn::Add(hn::Min(hn::Max(scaled, minimum), maximum), zero_point);
+  }
+};
+
+}  // namespace HWY_NAMESPACE
+}  // namespace lockstep::backend::cpu
+HWY_AFTER_NAMESPACE();
+
+#endif
