@@ -26,7 +26,7 @@ enum class DeviceKind : uint8_t { kDiscreteGpu, kIntegratedGpu, kVirtualGpu, kCp
 std::string_view device_kind_name(DeviceKind kind);
 
 struct DeviceDescription {
-  std::string backend;  // "vulkan", "ref"
+  std::string backend;  // "vulkan", "cpu", "ref"
   std::string name;     // as the driver gives it
   DeviceKind kind = DeviceKind::kOther;
   std::string driver;       // driver name and version, for people
@@ -178,13 +178,16 @@ using Log = std::function<void(LogSeverity severity, const std::string& message)
 
 // How a device is opened.
 struct DeviceOptions {
-  // Capabilities to hide, comma-separated: see vulkan/capabilities.h. Makes any machine stand in
-  // for a smaller device.
+  // Capabilities to hide, comma-separated: see vulkan/capabilities.h and cpu/cpu_device.h. Makes any
+  // machine stand in for a smaller device.
   std::string mask{};
   // Folder for compiled pipelines and measured choices of kernels, made where it is missing; empty:
   // no files are read or written. What lies there is checked, and bound to device, driver and
   // build. A folder that cannot be written is a warning in the log.
   std::string cache_dir{};
+  // Threads that a device on this processor computes with, the caller's included; 0: one for each
+  // physical core. Other devices have no use for them.
+  int32_t threads = 0;
   Log log{};
 };
 

@@ -289,27 +289,32 @@ void allocate(const LoweredGraph& graph, std::vector<std::vector<std::byte>>& te
 
 }  // namespace
 
+Status check_graph(const LoweredGraph& graph) {
+  std::vector<bool> is_filled(graph.tensors.size());
+  for (size_t i = 0; i < graph.tensors.size(); ++i) {
+    is_filled[i] = !graph.tensors[i].constant.empty();
+  }
+  for (const int32_t input : graph.inputs) {
+    if (input < 0 || static_cast<size_t>(input) >= graph.tensors.size()) {
+      return make_error(ErrorCode::kInvalidArgument, "{}: there is no tensor {} to be an input",
+                        graph.name, input);
+    }
+    is_filled[static_cast<size_t>(input)] = true;
+  }
+  for (const LoweredOperator& op : graph.operators) {
+    if (Status status = check_operator(graph, op, is_filled); !status) {
+      return status;
+    }
+  }
+  return {};
+}
+
 Result<Interpreter> Interpreter::create(graph::LoweredGraph graph) {
   return create(std::make_shared<const graph::LoweredGraph>(std::move(graph)));
 }
 
 Result<Interpreter> Interpreter::create(std::shared_ptr<const graph::LoweredGraph> graph) {
-  std::vector<bool> is_filled(graph->tensors.size());
-  for (size_t i = 0; i < graph->tensors.size(); ++i) {
-    is_filled[i] = !graph->tensors[i].constant.empty();
-  }
-  for (const int32_t input : graph->inputs) {
-    if (input < 0 || static_cast<size_t>(input) >= graph->tensors.size()) {
-      return make_error(ErrorCode::kInvalidArgument, "{}: there is no tensor {} to be an input",
-                        graph->name, input);
-    }
-    is_filled[static_cast<size_t>(input)] = true;
-  }
-  for (const LoweredOperator& op : graph->operators) {
-    if (Status status = check_operator(*graph, op, is_filled); !status) {
-      return tl::unexpected(status.error());
-    }
-  }
+  if (Status status = check_graph(*graph); !status) return tl::unexpected(status.error());
   Interpreter interpreter(std::move(graph));
   try {
     allocate(*interpreter.graph_, interpreter.tensors_);

@@ -13,11 +13,14 @@
 
 namespace lockstep::host_ref {
 
+// Whether every operator reads a graph input, a constant or an earlier operator's output of the
+// right type and size: kInvalidArgument, naming the operator, where one does not.
+Status check_graph(const graph::LoweredGraph& graph);
+
 // Not thread-safe; several interpreters may share one graph.
 class Interpreter {
  public:
-  // Checks that every operator reads a graph input, a constant or an earlier operator's output of
-  // the right type and size, then allocates all tensors. kInvalidArgument or kOutOfMemory.
+  // Allocates all tensors. Fails as check_graph() does, or with kOutOfMemory.
   static Result<Interpreter> create(std::shared_ptr<const graph::LoweredGraph> graph);
   static Result<Interpreter> create(graph::LoweredGraph graph);
 

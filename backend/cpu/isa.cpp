@@ -47,7 +47,7 @@ bool request_tiles() {
 }
 
 std::vector<Isa> find_isas() {
-  std::vector<Isa> isas = {Isa::kPortable};
+  std::vector<Isa> isas;
   const CpuidRegisters basic = cpuid(1, 0);
   const CpuidRegisters extended = cpuid(7, 0);
   const bool has_sse4 = bit(basic.ecx, 19) && bit(basic.ecx, 20) && bit(basic.ecx, 9) &&  // SSSE3
@@ -90,7 +90,7 @@ std::vector<Isa> find_isas() {
 
 #else
 
-std::vector<Isa> find_isas() { return {Isa::kPortable}; }
+std::vector<Isa> find_isas() { return {}; }
 
 #endif
 
@@ -98,8 +98,6 @@ std::vector<Isa> find_isas() { return {Isa::kPortable}; }
 
 std::string_view isa_name(Isa isa) {
   switch (isa) {
-    case Isa::kPortable:
-      return "portable";
     case Isa::kSse4:
       return "sse4";
     case Isa::kAvx2:

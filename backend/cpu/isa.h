@@ -12,7 +12,6 @@ namespace lockstep::backend::cpu {
 
 // Ascending within an architecture: who has one has those before it, and prefers it to them.
 enum class Isa : uint8_t {
-  kPortable,        // plain C++; any processor but ARM, whose least is kNeon
   kSse4,            // x86: SSE4.2
   kAvx2,            // with FMA and F16C, as every processor with AVX2 has
   kAvx512,          // F, BW, DQ, VL and CD
@@ -23,25 +22,24 @@ enum class Isa : uint8_t {
   kNeonI8mm,        // usmmla: 2x2 sums of 8 products
 };
 
-inline constexpr std::array kAllIsas = {Isa::kPortable, Isa::kSse4,           Isa::kAvx2,
-                                        Isa::kAvx512,   Isa::kAvx512Vnni,     Isa::kAmxInt8,
-                                        Isa::kNeon,     Isa::kNeonDotProduct, Isa::kNeonI8mm};
+inline constexpr std::array kAllIsas = {Isa::kSse4,           Isa::kAvx2,    Isa::kAvx512,
+                                        Isa::kAvx512Vnni,     Isa::kAmxInt8, Isa::kNeon,
+                                        Isa::kNeonDotProduct, Isa::kNeonI8mm};
 
 std::string_view isa_name(Isa isa);  // "avx512-vnni"
 std::optional<Isa> parse_isa(std::string_view name);
 
 // What this binary has kernels for and this processor and operating system execute, ascending;
-// never empty. Asks the kernel for the use of AMX tiles, which the process keeps.
+// empty on processors of other architectures, and on x86 before SSE4.2. Asks the kernel for the use
+// of AMX tiles, which the process keeps.
 std::vector<Isa> executable_isas();
 
 // The vectors that come with an instruction set. What has no kernels of its own for an Isa uses
 // those for its vectors.
-enum class VectorExtension : uint8_t { kPortable, kSse4, kAvx2, kAvx512, kNeon };
+enum class VectorExtension : uint8_t { kSse4, kAvx2, kAvx512, kNeon };
 
 constexpr VectorExtension vector_extension(Isa isa) {
   switch (isa) {
-    case Isa::kPortable:
-      return VectorExtension::kPortable;
     case Isa::kSse4:
       return VectorExtension::kSse4;
     case Isa::kAvx2:
@@ -55,7 +53,7 @@ constexpr VectorExtension vector_extension(Isa isa) {
     case Isa::kNeonI8mm:
       return VectorExtension::kNeon;
   }
-  return VectorExtension::kPortable;
+  return VectorExtension::kSse4;
 }
 
 }  // namespace lockstep::backend::cpu

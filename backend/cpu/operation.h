@@ -29,7 +29,7 @@ inline constexpr int64_t kAlignment = 64;
 
 // What operations are prepared for.
 struct Target {
-  Isa isa = Isa::kPortable;
+  Isa isa = Isa::kSse4;
   int32_t threads = 1;  // that may run tasks at once
 };
 

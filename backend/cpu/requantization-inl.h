@@ -1,10 +1,10 @@
 // Scaling of accumulators in vectors: included by files of kernels, once for each kind of vectors
 // (see vector_targets.h). The formulae are numerics/requantization.h's; tests compare each with it.
-#include <hwy/highway.h>
-
 #include <algorithm>
 
 #include "backend/cpu/requantization.h"
+#include "backend/cpu/vectors-inl.h"
+#include "numerics/requantization.h"
 
 #if defined(LOCKSTEP_CPU_REQUANTIZATION_INL) == defined(HWY_TARGET_TOGGLE)
 #ifdef LOCKSTEP_CPU_REQUANTIZATION_INL
@@ -16,16 +16,6 @@
 HWY_BEFORE_NAMESPACE();
 namespace lockstep::backend::cpu {
 namespace HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
-
-// As many lanes as a register holds.
-using Words = hn::ScalableTag<int32_t>;
-using Floats = hn::ScalableTag<float>;
-using WordVector = hn::Vec<Words>;
-using FloatVector = hn::Vec<Floats>;
-
-inline constexpr size_t kLanes = HWY_MAX_BYTES / sizeof(int32_t);
-
 // The nearest integers, ties to even. Precondition: |value| < 2^31.
 HWY_INLINE WordVector round_to_even(FloatVector value) {
 #if HWY_TARGET == HWY_AVX3

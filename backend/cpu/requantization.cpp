@@ -72,11 +72,8 @@ void requantize_generally(const Requantization& requantization, size_t first_cha
   const graph::OutputStage& stage = requantization.stage;
   for (size_t i = 0; i < count; ++i) {
     const size_t channel = first_channel + i;
-    const auto accumulator =
-        static_cast<int32_t>(static_cast<uint32_t>(accumulators[i]) +
-                             static_cast<uint32_t>(requantization.bias[channel]));
     output[i] =
-        to_byte(numerics::requantize(accumulator, stage.scales[channel], stage.rounding,
+        to_byte(numerics::requantize(accumulators[i], stage.scales[channel], stage.rounding,
                                      stage.zero_point, stage.activation_min, stage.activation_max));
   }
 }

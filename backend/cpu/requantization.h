@@ -49,7 +49,7 @@ struct Requantization {
 Requantization make_requantization(const graph::OutputStage& stage, std::span<const int32_t> bias,
                                    std::span<const int64_t> accumulator_bounds);
 
-// kGeneral: `count` neighbouring channels, from `first_channel` on.
+// kGeneral: `count` neighbouring channels, from `first_channel` on, bias included.
 void requantize_generally(const Requantization& requantization, size_t first_channel,
                           const int32_t* accumulators, size_t count, uint8_t* output);
 

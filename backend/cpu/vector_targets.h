@@ -4,10 +4,11 @@
 // from with ForVectors::select().
 #pragma once
 
-#ifndef HWY_DISABLED_TARGETS
+#if defined(__x86_64__)
+#define HWY_BASELINE_TARGETS HWY_SSE4  // the least: see executable_isas()
+#endif
 #define HWY_DISABLED_TARGETS \
   (HWY_SSSE3 | HWY_AVX3_DL | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
-#endif
 
 #include <hwy/detect_targets.h>
 
@@ -15,19 +16,17 @@
 
 namespace lockstep::backend::cpu {
 
-// The one of these pointers that is for an Isa's vectors. Null: this binary has none.
+// What was compiled for each kind of vectors. Null: not for this architecture.
 template <typename T>
 struct ForVectors {
-  const T* portable = nullptr;
   const T* sse4 = nullptr;
   const T* avx2 = nullptr;
   const T* avx512 = nullptr;
   const T* neon = nullptr;
 
+  // Precondition: one of executable_isas().
   const T& select(Isa isa) const {
     switch (vector_extension(isa)) {
-      case VectorExtension::kPortable:
-        return *portable;
       case VectorExtension::kSse4:
         return *sse4;
       case VectorExtension::kAvx2:
@@ -37,22 +36,19 @@ struct ForVectors {
       case VectorExtension::kNeon:
         return *neon;
     }
-    return *portable;
+    return *sse4;
   }
 };
 
 }  // namespace lockstep::backend::cpu
 
-#if HWY_ARCH_X86
-#define LOCKSTEP_FOR_VECTORS(object)                                                 \
-  {                                                                                  \
-    .portable = &N_EMU128::object, .sse4 = &N_SSE4::object, .avx2 = &N_AVX2::object, \
-    .avx512 = &N_AVX3::object                                                        \
-  }
-#elif HWY_ARCH_ARM_A64
+#if defined(__x86_64__)
+#define LOCKSTEP_FOR_VECTORS(object) \
+  { .sse4 = &N_SSE4::object, .avx2 = &N_AVX2::object, .avx512 = &N_AVX3::object }
+#elif defined(__aarch64__)
 #define LOCKSTEP_FOR_VECTORS(object) \
   { .neon = &N_NEON::object }
 #else
 #define LOCKSTEP_FOR_VECTORS(object) \
-  { .portable = &N_EMU128::object }
+  {}
 #endif

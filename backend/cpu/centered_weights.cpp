@@ -1,0 +1,80 @@
+#include "backend/cpu/centered_weights.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "backend/cpu/operation.h"
+
+namespace lockstep::backend::cpu {
+
+CenteredWeights center_weights(std::span<const int8_t> weights,
+                               std::span<const int32_t> zero_points, size_t depth) {
+  CenteredWeights centered;
+  bool fits = true;
+  for (size_t channel = 0; channel < zero_points.size(); ++channel) {
+    uint32_t sum = 0;
+    int64_t magnitude = 0;
+    for (const int8_t weight : weights.subspan(channel * depth, depth)) {
+      const int32_t difference = weight - zero_points[channel];
+      sum += static_cast<uint32_t>(difference);
+      magnitude += std::abs(difference);
+      fits &= difference >= -128 && difference <= 127;
+    }
+    centered.sums.push_back(static_cast<int32_t>(sum));
+    centered.magnitudes.push_back(magnitude);
+  }
+  centered.stored.assign(weights.begin(), weights.end());
+  if (!fits) {
+    for (const int32_t zero_point : zero_points) centered.row_factors.push_back(-zero_point);
+    return centered;
+  }
+  for (size_t i = 0; i < weights.size(); ++i) {
+    centered.stored[i] = static_cast<int8_t>(weights[i] - zero_points[i / depth]);
+  }
+  return centered;
+}
+
+std::vector<int32_t> byte_domain_bias(std::span<const int32_t> bias, const CenteredWeights& weights,
+                                      int32_t input_zero_point) {
+  std::vector<int32_t> result(bias.begin(), bias.end());
+  const uint32_t zero_point = to_byte(input_zero_point);
+  for (size_t channel = 0; channel < result.size(); ++channel) {
+    result[channel] =
+        static_cast<int32_t>(static_cast<uint32_t>(result[channel]) -
+                             zero_point * static_cast<uint32_t>(weights.sums[channel]));
+  }
+  return result;
+}
+
+std::vector<int64_t> accumulator_bounds(std::span<const int32_t> bias,
+                                        const CenteredWeights& weights, int32_t input_zero_point) {
+  const int64_t zero_point = to_byte(input_zero_point);
+  const int64_t largest_input = std::max(zero_point, 255 - zero_point);
+  std::vector<int64_t> bounds;
+  for (size_t channel = 0; channel < bias.size(); ++channel) {
+    bounds.push_back(std::abs(int64_t{bias[channel]}) +
+                     weights.magnitudes[channel] * largest_input);
+  }
+  return bounds;
+}
+
+double products_per_nanosecond(Isa isa) {
+  switch (isa) {
+    case Isa::kSse4:
+    case Isa::kNeon:
+      return 20;
+    case Isa::kAvx2:
+    case Isa::kNeonDotProduct:
+      return 50;
+    case Isa::kAvx512:
+    case Isa::kNeonI8mm:
+      return 100;
+    case Isa::kAvx512Vnni:
+      return 250;
+    case Isa::kAmxInt8:
+      return 600;
+  }
+  return 20;
+}
+
+}  // namespace lockstep::backend::cpu

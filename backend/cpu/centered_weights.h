@@ -1,0 +1,43 @@
+// Weights without their zero points, where bytes can hold that, and what else must be added to sums
+// of bytes for the accumulators of lowered_graph.h.
+//
+// With x' = x + 128 the input in the byte domain, z' = input_zero_point + 128, and w' what is
+// stored of the weights of channel o:
+//   sum (x - input_zero_point) * (w - weights_zero_point)
+//     = sum x' * w' + factor * sum x' - z' * sum (w - weights_zero_point)
+// where w' = w - weights_zero_point and factor = 0, or w' = w and factor = -weights_zero_point.
+// Taps outside the image read x' = z'.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "backend/cpu/isa.h"
+
+namespace lockstep::backend::cpu {
+
+struct CenteredWeights {
+  std::vector<int8_t> stored;        // w', [channels][depth]
+  std::vector<int32_t> row_factors;  // of each channel; empty: all are 0
+  std::vector<int32_t> sums;         // of each channel: sum (w - zero point), modulo 2^32
+  std::vector<int64_t> magnitudes;   // of each channel: sum |w - zero point|
+};
+
+// weights: [channels][depth]
+CenteredWeights center_weights(std::span<const int8_t> weights,
+                               std::span<const int32_t> zero_points, size_t depth);
+
+// bias[o] - z' * sum (w - zero point), modulo 2^32.
+std::vector<int32_t> byte_domain_bias(std::span<const int32_t> bias, const CenteredWeights& weights,
+                                      int32_t input_zero_point);
+
+// The largest |accumulator| of each channel.
+std::vector<int64_t> accumulator_bounds(std::span<const int32_t> bias,
+                                        const CenteredWeights& weights, int32_t input_zero_point);
+
+// Roughly how many products of bytes a nanosecond takes: to cut work into tasks.
+double products_per_nanosecond(Isa isa);
+
+}  // namespace lockstep::backend::cpu

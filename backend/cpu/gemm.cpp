@@ -1,0 +1,17 @@
+#include "backend/cpu/gemm.h"
+
+#include "backend/cpu/gemm_kernels.h"
+
+namespace lockstep::backend::cpu {
+
+const GemmKernel& gemm_kernel(Isa isa, [[maybe_unused]] int64_t rows,
+                              [[maybe_unused]] int64_t depth) {
+#if defined(__x86_64__)
+  constexpr int64_t kTileRows = 16;
+  if (isa == Isa::kAmxInt8 && rows >= kTileRows) return tiles_kernel();
+  if (isa == Isa::kAmxInt8 || isa == Isa::kAvx512Vnni) return quads_kernel();
+#endif
+  return pairs_kernel(isa);
+}
+
+}  // namespace lockstep::backend::cpu

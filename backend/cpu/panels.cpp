@@ -1,0 +1,28 @@
+#include "backend/cpu/panels.h"
+
+namespace lockstep::backend::cpu {
+namespace {
+
+constexpr size_t divide_up(size_t value, size_t divisor) { return (value + divisor - 1) / divisor; }
+
+}  // namespace
+
+Panels::Panels(const GemmKernel& kernel, std::span<const int8_t> weights, size_t channels,
+               size_t depth) {
+  const auto panel_channels = static_cast<size_t>(kernel.panel_channels);
+  const auto panel_depth = static_cast<size_t>(kernel.panel_depth);
+  const auto block = static_cast<size_t>(kernel.depth_block);
+  count_ = divide_up(channels, panel_channels);
+  depth_ = divide_up(depth, panel_depth) * panel_depth;
+  panel_bytes_ = depth_ * panel_channels;
+  bytes_ = AlignedArray<int8_t>(count_ * panel_bytes_);
+  for (size_t channel = 0; channel < channels; ++channel) {
+    int8_t* panel = bytes_.data() + channel / panel_channels * panel_bytes_;
+    const size_t lane = channel % panel_channels;
+    for (size_t k = 0; k < depth; ++k) {
+      panel[(k / block * panel_channels + lane) * block + k % block] = weights[channel * depth + k];
+    }
+  }
+}
+
+}  // namespace lockstep::backend::cpu
