@@ -178,8 +178,8 @@ using Log = std::function<void(LogSeverity severity, const std::string& message)
 
 // How a device is opened.
 struct DeviceOptions {
-  // Capabilities to hide, comma-separated: see vulkan/capabilities.h and cpu/cpu_device.h. Makes any
-  // machine stand in for a smaller device.
+  // Capabilities to hide, comma-separated: see vulkan/capabilities.h and cpu/cpu_device.h. Makes
+  // any machine stand in for a smaller device.
   std::string mask{};
   // Folder for compiled pipelines and measured choices of kernels, made where it is missing; empty:
   // no files are read or written. What lies there is checked, and bound to device, driver and

@@ -10,13 +10,16 @@
 #include <mutex>
 #include <optional>
 
+#include "backend/cpu/cpu_device.h"
 #include "backend/reference/reference_device.h"
 #include "backend/vulkan/vulkan_backend.h"
 
 namespace lockstep::backend {
 namespace {
 
+// Names that are devices of their own backend, opened without touching any driver.
 constexpr std::string_view kReferenceSelector = "ref";
+constexpr std::string_view kCpuSelector = "cpu";
 
 // The backends in the order of preference.
 class Registry {
@@ -46,6 +49,8 @@ class Registry {
   // One entry a backend of this build; the reference stays the last.
   std::vector<Backend> backends_ = {
       {"vulkan", vulkan::list_devices, vulkan::open_device},
+      {std::string(kCpuSelector), cpu::list_devices,
+       [](size_t, const DeviceOptions& options) { return cpu::open_device(options); }},
       {std::string(kReferenceSelector),
        [] { return Result<std::vector<DeviceDescription>>({reference::describe_device()}); },
        [](size_t, const DeviceOptions&) {
@@ -152,6 +157,7 @@ Result<std::shared_ptr<Device>> open_device(std::string_view selector,
   if (selector == kReferenceSelector) {
     return reference::open_device();
   }
+  if (selector == kCpuSelector) return cpu::open_device(options);
   const std::shared_ptr<const void> loaded_drivers = vulkan::keep_drivers_loaded();
   std::vector<std::string> problems;
   const std::vector<Candidate> candidates = find_candidates(&problems);
@@ -163,6 +169,11 @@ Result<std::shared_ptr<Device>> open_device(std::string_view selector,
                       available(candidates, problems));
   }
   return selected->backend.open(selected->index, options);
+}
+
+std::shared_ptr<Device> open_host_device(int32_t threads) {
+  auto processor = cpu::open_device({.threads = threads});
+  return processor ? *std::move(processor) : reference::open_device();
 }
 
 Status register_backend(Backend backend) { return Registry::instance().add(std::move(backend)); }

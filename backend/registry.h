@@ -13,17 +13,21 @@
 namespace lockstep::backend {
 
 // All devices of all backends, best first within a backend (discrete GPU, integrated, virtual,
-// CPU), the reference ("ref") last. A backend that cannot start (no Vulkan loader) contributes
-// none; the reasons are appended to `problems` when it is given.
+// CPU), this processor ("cpu") and the reference ("ref") last. A backend that cannot start (no
+// Vulkan loader) contributes none; the reasons are appended to `problems` when it is given.
 std::vector<DeviceDescription> list_devices(std::vector<std::string>* problems = nullptr);
 
 // `selector`: empty takes the environment variable LOCKSTEP_DEVICE, and where that is unset the
 // first accelerator of list_devices() (never "ref"). A number is an index into list_devices();
-// "ref" is host_ref, which is opened without touching any driver; anything else is a device's name
+// "cpu" and "ref" are opened without touching any driver; anything else is a device's name
 // or part of it (case-insensitive; of several matches the exact one, otherwise the first).
 // kDeviceUnavailable lists what there is.
 Result<std::shared_ptr<Device>> open_device(std::string_view selector,
                                             const DeviceOptions& options);
+
+// The device for what no other one takes: this processor, or the reference where there are no
+// kernels for it. `threads`: as DeviceOptions::threads.
+std::shared_ptr<Device> open_host_device(int32_t threads);
 
 // A kind of accelerator. Both functions may be called from several threads at once, and neither may
 // call back into this registry.

@@ -21,7 +21,13 @@ namespace {
 // What is hidden from a device so that it stands in for smaller ones, or for one that prefers other
 // kernels. A mask that a backend does not know, or that changes nothing on this device, is left
 // out.
-constexpr std::string_view kMasks[] = {"int-dot",
+constexpr std::string_view kMasks[] = {"isa=sse4",
+                                       "isa=avx2",
+                                       "isa=avx512",
+                                       "isa=avx512-vnni",
+                                       "isa=neon",
+                                       "isa=dotprod",
+                                       "int-dot",
                                        "cooperative-matrix",
                                        "int8",
                                        "subgroup",

@@ -26,7 +26,8 @@ Status open_device(const lockstep_device_options* given, lockstep_device** devic
       text_or_empty(options->device),
       {.mask = std::string(text_or_empty(options->mask)),
        .cache_dir = options->cache_dir != nullptr ? std::string(options->cache_dir)
-                                                  : backend::default_cache_folder()});
+                                                  : backend::default_cache_folder(),
+       .threads = options->threads});
   if (!opened) {
     return tl::unexpected(opened.error());
   }

@@ -37,6 +37,7 @@ Result<EngineOptions> read_options(const lockstep_engine_options* given) {
   engine.compile.runs_in_flight = options->runs_in_flight == 0 ? 1 : options->runs_in_flight;
   engine.compile.tune = options->tune != 0;
   engine.profile = text_or_empty(options->profile);
+  engine.host_threads = options->host_threads;
   return engine;
 }
 

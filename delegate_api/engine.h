@@ -1,4 +1,5 @@
-// Runs a whole network: the partitions a device takes as its programs, the rest on host_ref.
+// Runs a whole network: the partitions a device takes as its programs, the rest on the host: this
+// processor's device, backend::open_host_device().
 //
 // An operator that neither can compute (a custom operator, float arithmetic) makes everything after
 // it unavailable, with the reason; whatever does not depend on it still runs.
@@ -30,6 +31,8 @@ struct EngineOptions {
   backend::CompileOptions compile{};
   // Makes tensor() work for every computed tensor; costs memory and transfers.
   bool keep_all_tensors = false;
+  // Threads that compute what the device does not take; 0: one for each physical core.
+  int32_t host_threads = 0;
   // File for a trace of where the time of run() goes on devices (profile_trace.h); empty: none.
   // Profiled runs are slower: nothing overlaps. create() fails when it cannot be written.
   std::string profile{};
@@ -37,7 +40,7 @@ struct EngineOptions {
 
 enum class Executor : uint8_t {
   kDevice,
-  kHost,    // host_ref
+  kHost,    // backend::open_host_device()
   kNobody,  // its outputs are unavailable
 };
 std::string_view executor_name(Executor executor);  // "device", "host", "nobody"
@@ -87,8 +90,8 @@ class EngineRun {
 class Engine {
  public:
   // `graph` passed validate(); give it its final shapes first (graph::resize_input). Keeps what it
-  // needs of it, constants by Graph::storage. `device` may be null: everything runs on host_ref.
-  // A device that fails to compile a partition leaves it to host_ref, and the reports say why.
+  // needs of it, constants by Graph::storage. `device` may be null: everything runs on the host.
+  // A device that fails to compile a partition leaves it to the host, and the reports say why.
   // Fails on unusable options (a list that names no operator) and when the host cannot compile.
   static Result<std::unique_ptr<Engine>> create(const graph::Graph& graph,
                                                 std::shared_ptr<backend::Device> device,
@@ -117,7 +120,7 @@ class Engine {
       std::span<const std::span<std::byte>> outputs) = 0;
 
   // One inference. A device that fails is given up for the partition at hand, which moves to
-  // host_ref for good: the results stay the same bits, problems() tells.
+  // the host for good: the results stay the same bits, problems() tells.
   virtual Status run() = 0;
 
   // Graph output `index` of the last run; valid until the next run(). kUnsupported with the reason

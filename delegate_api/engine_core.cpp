@@ -4,14 +4,9 @@
 #include <chrono>
 #include <utility>
 
-#include "backend/reference/reference_device.h"
 #include "delegate_api/engine_schedule.h"
 
 namespace lockstep::delegate {
-
-std::shared_ptr<backend::Device> EngineCore::open_host() {
-  return backend::reference::open_device();
-}
 
 Status EngineCore::prepare() {
   if (const Status checked = check_partition_options(graph_, options_.partition); !checked) {

@@ -1,5 +1,5 @@
 // What an engine and its submitted runs share: the programs in their order, memory for the tensors
-// between them, and the move from a device that fails to host_ref.
+// between them, and the move from a device that fails to the host.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "backend/device.h"
+#include "backend/registry.h"
 #include "delegate_api/engine.h"
 #include "delegate_api/partitioner.h"
 #include "delegate_api/profile_trace.h"
@@ -34,7 +35,10 @@ class EngineCore {
  public:
   EngineCore(const graph::Graph& graph, std::shared_ptr<backend::Device> device,
              const EngineOptions& options)
-      : graph_(graph), device_(std::move(device)), options_(options) {}
+      : graph_(graph),
+        device_(std::move(device)),
+        host_(backend::open_host_device(options.host_threads)),
+        options_(options) {}
 
   // Before anything else; not thread-safe.
   Status prepare();
@@ -90,7 +94,7 @@ class EngineCore {
   }
   Current current(size_t step) const;
   Status compile(Step& step, backend::Device& device);
-  // Moves a step whose program failed to host_ref, unless that was done already.
+  // Moves a step whose program failed to the host, unless that was done already.
   Status move_to_host(size_t step, const backend::Program* failed, const Error& error);
   Status run_program(size_t step, const Current& current, RunTensors& tensors);
   Status recover(size_t step, const Current& failed, const Error& error, RunTensors& tensors);
@@ -100,12 +104,10 @@ class EngineCore {
 
   const graph::Graph graph_;
   const std::shared_ptr<backend::Device> device_;
-  const std::shared_ptr<backend::Device> host_ = open_host();
+  const std::shared_ptr<backend::Device> host_;
   const EngineOptions options_;
   std::vector<std::string> unavailable_;  // by operator; empty: it is computed
   std::unique_ptr<ProfileFile> profile_;  // null unless asked for
-
-  static std::shared_ptr<backend::Device> open_host();
 
   mutable std::mutex mutex_;          // guards what follows
   std::vector<std::string> reasons_;  // by operator: why it is not on the device

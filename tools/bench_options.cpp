@@ -8,11 +8,14 @@
 namespace lockstep::tools {
 
 void BenchOptions::add_options(CLI::App& command) {
-  command.add_option("--device", device,
-                     "Device name, index or 'ref' (default: LOCKSTEP_DEVICE, else the best)");
-  command.add_option("--mask", mask,
-                     "Capabilities to hide, comma-separated ('int-dot', 'invocations=128', 'all')");
+  command.add_option(
+      "--device", device,
+      "Device name, index, 'cpu' or 'ref' (default: LOCKSTEP_DEVICE, else the best)");
+  command.add_option(
+      "--mask", mask,
+      "Capabilities to hide, comma-separated ('int-dot', 'invocations=128', 'all'; 'isa=avx2')");
   add_cache_option(command, cache_dir);
+  add_threads_option(command, threads);
   command.add_option("--filter", filter, "Only what has a name in which this expression matches")
       ->type_name("REGEX");
   command
@@ -27,7 +30,7 @@ void BenchOptions::add_options(CLI::App& command) {
 }
 
 backend::DeviceOptions BenchOptions::device_options() const {
-  return {.mask = mask, .cache_dir = cache_dir, .log = log_to_stderr};
+  return {.mask = mask, .cache_dir = cache_dir, .threads = threads, .log = log_to_stderr};
 }
 
 bench::MeasureOptions BenchOptions::measure_options() const {

@@ -19,6 +19,7 @@ struct BenchOptions {
   std::string device;
   std::string mask;
   std::string cache_dir;
+  int32_t threads = 0;
   std::string filter;
   double minimum_seconds = 0;  // 0: the command's default
   bool quick = false;

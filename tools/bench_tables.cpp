@@ -155,7 +155,7 @@ std::string models_text(const bench::ModelBenchmark& benchmark) {
                  {.title = "warm ms", .align = Align::kRight},
                  {.title = "peak MiB", .align = Align::kRight},
                  {.title = "device MiB", .align = Align::kRight},
-                 {.title = "bits as builtin", .align = Align::kLeft, .maximum_width = 100}});
+                 {.title = "bits", .align = Align::kLeft, .maximum_width = 100}});
     const auto mebibytes = [](int64_t bytes) {
       return bytes > 0 ? fmt::format("{:.1f}", static_cast<double>(bytes) / (1 << 20))
                        : std::string();
@@ -175,15 +175,17 @@ std::string models_text(const bench::ModelBenchmark& benchmark) {
                                 : fmt::format("{:.2f}", other->latency.median_seconds /
                                                             each.latency.median_seconds);
       };
-      table.add_row({each.name, digits(each.latency.median_seconds * 1e3),
-                     digits(each.latency.p95_seconds * 1e3), ratio("builtin-1"), ratio("xnnpack-1"),
-                     each.cold ? digits(each.cold->seconds * 1e3) : "",
-                     each.warm ? digits(each.warm->seconds * 1e3) : "",
-                     each.warm ? mebibytes(each.warm->peak_bytes) : "",
-                     each.warm ? mebibytes(each.warm->device_bytes) : "",
-                     each.same_bits == bench::SameBits::kSame        ? "the same"
-                     : each.same_bits == bench::SameBits::kDifferent ? "DIFFERENT"
-                                                                     : ""});
+      table.add_row(
+          {each.name, digits(each.latency.median_seconds * 1e3),
+           digits(each.latency.p95_seconds * 1e3), ratio("builtin-1"), ratio("xnnpack-1"),
+           each.cold ? digits(each.cold->seconds * 1e3) : "",
+           each.warm ? digits(each.warm->seconds * 1e3) : "",
+           each.warm ? mebibytes(each.warm->peak_bytes) : "",
+           each.warm ? mebibytes(each.warm->device_bytes) : "",
+           each.same_bits == bench::SameBits::kNotCompared || each.name == each.bits_of
+               ? ""
+               : fmt::format("{} {}", each.same_bits == bench::SameBits::kSame ? "as" : "NOT AS",
+                             each.bits_of)});
     }
     text += table.to_string();
   }

@@ -12,15 +12,24 @@ namespace lockstep::tools {
 
 void DeviceSelection::add_options(CLI::App& command, const std::string& default_device) {
   command.add_option("--device", device,
-                     "Device name, index or 'ref' (default: " + default_device + ")");
+                     "Device name, index, 'cpu' or 'ref' (default: " + default_device + ")");
   command
       .add_option("--numerics", numerics,
                   "Whose rounding to reproduce: tflite, litert, reference or single")
       ->check(CLI::IsMember({"tflite", "litert", "reference", "single"}))
       ->capture_default_str();
-  command.add_option("--mask", mask,
-                     "Capabilities to hide, comma-separated ('int-dot', 'invocations=128', 'all')");
+  command.add_option(
+      "--mask", mask,
+      "Capabilities to hide, comma-separated ('int-dot', 'invocations=128', 'all'; 'isa=avx2')");
   add_cache_option(command, cache_dir);
+  add_threads_option(command, threads);
+}
+
+void add_threads_option(CLI::App& command, int32_t& threads) {
+  command
+      .add_option("--threads", threads,
+                  "Threads of what this processor computes (default: one for each physical core)")
+      ->check(CLI::Range(1, 1024));
 }
 
 void add_cache_option(CLI::App& command, std::string& cache_dir) {
@@ -38,7 +47,7 @@ void DeviceSelection::add_compile_options(CLI::App& command) {
 }
 
 backend::DeviceOptions DeviceSelection::device_options() const {
-  return {.mask = mask, .cache_dir = cache_dir, .log = log_to_stderr};
+  return {.mask = mask, .cache_dir = cache_dir, .threads = threads, .log = log_to_stderr};
 }
 
 backend::CompileOptions DeviceSelection::compile_options() const {

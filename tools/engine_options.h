@@ -19,10 +19,11 @@ struct DeviceSelection {
   std::string numerics = "tflite";
   std::string mask;
   std::string cache_dir;
+  int32_t threads = 0;
   bool tune = false;
   bool no_fusion = false;
 
-  // Adds --device, --numerics, --mask and --cache-dir. `default_device` is what help calls it.
+  // Adds --device, --numerics, --mask, --cache-dir and --threads. `default_device` is what help calls it.
   void add_options(CLI::App& command, const std::string& default_device);
   // Adds --tune and --no-fusion, for commands that compile networks.
   void add_compile_options(CLI::App& command);
@@ -38,6 +39,7 @@ struct DeviceSelection {
 
 // Adds --cache-dir, whose default is default_cache_folder().
 void add_cache_option(CLI::App& command, std::string& cache_dir);
+void add_threads_option(CLI::App& command, int32_t& threads);
 
 void log_to_stderr(backend::LogSeverity severity, const std::string& message);
 

@@ -98,11 +98,12 @@ Result<nlohmann::json> read_report(const std::filesystem::path& path) {
 }  // namespace
 
 void EngineSettings::add_options(CLI::App& command) {
-  command.add_option("--device", device, "Device name, index or 'ref'");
+  command.add_option("--device", device, "Device name, index, 'cpu' or 'ref'");
   command.add_option("--mask", mask, "Capabilities to hide, see 'devices'");
   add_cache_option(command, cache_dir);
   command.add_flag("--tune", tune, "First measure which kernels are the fastest");
-  command.add_option("--threads", threads, "Threads of TFLite's own kernels")
+  command
+      .add_option("--threads", threads, "Threads of TFLite's own kernels, and of the device 'cpu'")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
   command.add_option("--tflite", tflite_library, "libtensorflowlite_c.so")
@@ -163,10 +164,12 @@ TfliteOptions plugin_options(const EngineSettings& settings, const std::filesyst
   options.plugin.options.emplace_back("numerics", numerics::contract_name(settings.contract));
   // Empty is an answer, too: nothing is kept.
   options.plugin.options.emplace_back("cache_dir", settings.cache_dir);
-  const std::pair<const char*, std::string> optional[] = {{"device", settings.device},
-                                                          {"mask", settings.mask},
-                                                          {"tune", settings.tune ? "1" : ""},
-                                                          {"report", report.string()}};
+  const std::pair<const char*, std::string> optional[] = {
+      {"device", settings.device},
+      {"mask", settings.mask},
+      {"tune", settings.tune ? "1" : ""},
+      {"threads", std::to_string(settings.threads)},
+      {"report", report.string()}};
   for (const auto& [key, value] : optional) {
     if (!value.empty()) options.plugin.options.emplace_back(key, value);
   }

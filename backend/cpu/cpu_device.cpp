@@ -146,6 +146,10 @@ Result<std::shared_ptr<Device>> open_device(const DeviceOptions& options) {
                               isa_name(liar)));
     }
   }
+  if (options.threads < 0 || options.threads > kMostThreads) {
+    return make_error(ErrorCode::kInvalidArgument, "{} threads; 1 to {} are possible",
+                      options.threads, kMostThreads);
+  }
   const int32_t wanted = options.threads > 0 ? options.threads : physical_cores();
   std::shared_ptr<ThreadPool> pool = shared_thread_pool(wanted);
   const Target target{chosen->isa, pool->threads()};

@@ -60,13 +60,33 @@ class TfliteRunner final : public ModelRunner {
   std::unique_ptr<host_ref::TfliteInterpreter> interpreter_;
 };
 
-Result<std::unique_ptr<ModelRunner>> create_engine(const graph::Graph& graph, bool on_device,
+// The device of one of our engines.
+Result<std::shared_ptr<backend::Device>> open_device_of(const Contender& contender,
+                                                        const ContenderSettings& settings) {
+  backend::DeviceOptions options = settings.device_options;
+  switch (contender.kind) {
+    case ContenderKind::kCpu:
+      options.threads = contender.threads;
+      // A mask of another device has no meaning here.
+      if (settings.device != "cpu") options.mask.clear();
+      return backend::open_device("cpu", options);
+    case ContenderKind::kReference:
+      return backend::open_device("ref", {});
+    default:
+      return backend::open_device(settings.device, options);
+  }
+}
+
+Result<std::unique_ptr<ModelRunner>> create_engine(const Contender& contender,
+                                                   const graph::Graph& graph,
                                                    const ContenderSettings& settings) {
-  const auto device =
-      backend::open_device(on_device ? settings.device : "ref", settings.device_options);
+  const auto device = open_device_of(contender, settings);
   if (!device) return tl::unexpected(device.error());
   auto kept = std::make_unique<graph::Graph>(graph);
-  auto engine = delegate::Engine::create(*kept, *device, {});
+  delegate::EngineOptions options;
+  options.partition.contract = contender.contract;
+  options.host_threads = contender.threads;
+  auto engine = delegate::Engine::create(*kept, *device, options);
   if (!engine) return tl::unexpected(engine.error());
   if ((*engine)->statistics().device_operators == 0) {
     return make_error(ErrorCode::kUnsupported, "the device takes no operator of it");
@@ -114,6 +134,7 @@ Result<std::unique_ptr<ModelRunner>> create_tflite(const Contender& contender,
         {"device", settings.device},
         {"mask", settings.device_options.mask},
         {"cache_dir", settings.device_options.cache_dir},
+        {"threads", std::to_string(settings.device_options.threads)},
         {"report", report.string()}};
     for (const auto& [key, value] : pairs) {
       if (!value.empty()) options.plugin.options.emplace_back(key, value);
@@ -135,10 +156,18 @@ std::span<const Contender> all_contenders() {
   static constexpr std::array kContenders = {
       Contender{"lockstep", "our engine on the device", ContenderKind::kEngine, 1},
       Contender{"delegate", "our delegate in TFLite", ContenderKind::kDelegate, 1},
+      Contender{"cpu-1", "our engine on the processor, 1 thread", ContenderKind::kCpu, 1},
+      Contender{"cpu-2", "our engine on the processor, 2 threads", ContenderKind::kCpu, 2},
+      Contender{"cpu-1-litert", "the same with XNNPACK's rounding, 1 thread", ContenderKind::kCpu,
+                1, /*by_default=*/true, numerics::Contract::kLitert},
+      Contender{"cpu-2-litert", "the same with XNNPACK's rounding, 2 threads", ContenderKind::kCpu,
+                2, /*by_default=*/false, numerics::Contract::kLitert},
       Contender{"builtin-1", "TFLite's own kernels, 1 thread", ContenderKind::kBuiltin, 1},
       Contender{"builtin-2", "TFLite's own kernels, 2 threads", ContenderKind::kBuiltin, 2},
-      Contender{"xnnpack-1", "TFLite with XNNPACK, 1 thread", ContenderKind::kXnnpack, 1},
-      Contender{"xnnpack-2", "TFLite with XNNPACK, 2 threads", ContenderKind::kXnnpack, 2},
+      Contender{"xnnpack-1", "TFLite with XNNPACK, 1 thread", ContenderKind::kXnnpack, 1,
+                /*by_default=*/true, numerics::Contract::kLitert},
+      Contender{"xnnpack-2", "TFLite with XNNPACK, 2 threads", ContenderKind::kXnnpack, 2,
+                /*by_default=*/true, numerics::Contract::kLitert},
       Contender{"reference", "our engine on host_ref, 1 thread", ContenderKind::kReference, 1,
                 /*by_default=*/false}};
   return kContenders;
@@ -159,8 +188,9 @@ Result<std::unique_ptr<ModelRunner>> create_runner(const Contender& contender,
   if (!graph) return tl::unexpected(graph.error());
   switch (contender.kind) {
     case ContenderKind::kEngine:
+    case ContenderKind::kCpu:
     case ContenderKind::kReference:
-      return create_engine(*graph, contender.kind == ContenderKind::kEngine, settings);
+      return create_engine(contender, *graph, settings);
     case ContenderKind::kDelegate:
     case ContenderKind::kBuiltin:
     case ContenderKind::kXnnpack:

@@ -13,12 +13,14 @@
 #include "backend/device.h"
 #include "graph/graph.h"
 #include "graph/status.h"
+#include "numerics/contract.h"
 
 namespace lockstep::bench {
 
 enum class ContenderKind : uint8_t {
   kEngine,     // our engine on the device
   kDelegate,   // our delegate in TFLite
+  kCpu,        // our engine on this processor
   kReference,  // our engine on host_ref
   kBuiltin,    // TFLite's own kernels
   kXnnpack,    // TFLite with XNNPACK
@@ -28,14 +30,18 @@ struct Contender {
   std::string_view name;  // "xnnpack-2"
   std::string_view meaning;
   ContenderKind kind = ContenderKind::kEngine;
-  int32_t threads = 1;  // of TFLite's kernels
+  int32_t threads = 1;  // of what this processor computes
   bool by_default = true;
+  // Whose rounding it computes with: kTflite has the bits of builtin-1, kLitert of xnnpack-1.
+  numerics::Contract contract = numerics::Contract::kTflite;
 
-  // Computes with the rounding of TFLite's builtin kernels, so that its results are theirs.
-  bool has_builtin_bits() const { return kind != ContenderKind::kXnnpack; }
+  std::string_view has_bits_of() const {
+    return contract == numerics::Contract::kLitert ? "xnnpack-1" : "builtin-1";
+  }
 };
 
-// All there are: lockstep, delegate, reference, builtin-1, builtin-2, xnnpack-1, xnnpack-2.
+// All there are: lockstep, delegate, cpu-1, cpu-2, cpu-1-litert, cpu-2-litert, builtin-1,
+// builtin-2, xnnpack-1, xnnpack-2, reference.
 std::span<const Contender> all_contenders();
 // Null where there is none of that name.
 const Contender* find_contender(std::string_view name);

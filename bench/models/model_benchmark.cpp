@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 
 #include "backend/registry.h"
 #include "bench/temporary_folder.h"
@@ -13,8 +14,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::string_view kBitsAsOf = "builtin-1";
-
 Result<double> timed_run(ModelRunner& runner) {
   const Clock::time_point start = Clock::now();
   if (Status status = runner.run(); !status) return tl::unexpected(status.error());
@@ -22,12 +21,12 @@ Result<double> timed_run(ModelRunner& runner) {
 }
 
 // Outputs that one of them does not compute say nothing.
-SameBits compare(const ModelRunner& runner, const ModelRunner& builtin) {
+SameBits compare(const ModelRunner& runner, const ModelRunner& model_of_it) {
   SameBits verdict = SameBits::kNotCompared;
-  for (size_t i = 0; i < std::min(runner.output_count(), builtin.output_count()); ++i) {
+  for (size_t i = 0; i < std::min(runner.output_count(), model_of_it.output_count()); ++i) {
     const std::vector<std::byte> ours = runner.output(i);
     if (ours.empty()) continue;
-    if (ours != builtin.output(i)) return SameBits::kDifferent;
+    if (ours != model_of_it.output(i)) return SameBits::kDifferent;
     verdict = SameBits::kSame;
   }
   return verdict;
@@ -111,15 +110,16 @@ Result<ModelResult> run_model(const std::filesystem::path& path,
   progress(fmt::format("{}, all in turns", path.filename().string()));
   const auto seconds = measure(competitors, options.measure);
   if (!seconds) return tl::unexpected(seconds.error());
-  const ModelRunner* builtin = nullptr;
+  std::map<std::string_view, const ModelRunner*> runner_of;
   for (size_t i = 0; i < runners.size(); ++i) {
     result.contenders[result_of[i]].latency = summarise((*seconds)[i]);
-    if (result.contenders[result_of[i]].name == kBitsAsOf) builtin = runners[i].get();
+    runner_of[result.contenders[result_of[i]].name] = runners[i].get();
   }
-  for (size_t i = 0; i < runners.size() && builtin != nullptr; ++i) {
+  for (size_t i = 0; i < runners.size(); ++i) {
     ContenderResult& entry = result.contenders[result_of[i]];
-    if (find_contender(entry.name)->has_builtin_bits()) {
-      entry.same_bits = compare(*runners[i], *builtin);
+    entry.bits_of = find_contender(entry.name)->has_bits_of();
+    if (const ModelRunner* model_of_it = runner_of[entry.bits_of]) {
+      entry.same_bits = compare(*runners[i], *model_of_it);
     }
   }
   // Their memory and threads would be the children's neighbours.

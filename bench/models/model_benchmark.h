@@ -17,7 +17,7 @@
 namespace lockstep::bench {
 
 enum class SameBits : uint8_t {
-  kNotCompared,  // it computes with another rounding, or there is nothing to compare with
+  kNotCompared,  // there is nothing to compare with
   kSame,
   kDifferent,
 };
@@ -31,7 +31,8 @@ struct ContenderResult {
   // Nothing where it was not measured.
   std::optional<StartUp> cold{};
   std::optional<StartUp> warm{};
-  SameBits same_bits = SameBits::kNotCompared;  // as TFLite's builtin kernels
+  std::string bits_of{};  // the contender with whose rounding it computes
+  SameBits same_bits = SameBits::kNotCompared;
 };
 
 struct ModelResult {
@@ -48,7 +49,7 @@ struct ModelBenchmark {
   std::string tflite_version;  // or why there is none
   std::vector<ModelResult> models;
 
-  // Whether someone who promised builtin kernels' bits computed others.
+  // Whether someone who promised another one's bits computed others.
   bool has_differences() const;
 };
 

@@ -58,6 +58,7 @@ Result<StartUp> start_up(const json& request) {
   settings.plugin_library = request.at("plugin").get<std::string>();
   settings.device = request.at("device");
   settings.device_options.mask = request.at("mask");
+  settings.device_options.threads = request.at("threads");
   settings.device_options.cache_dir = request.at("cache_dir");
   const auto runner = create_runner(*contender, model, settings);
   if (!runner) return tl::unexpected(runner.error());
@@ -83,6 +84,7 @@ Result<StartUp> measure_start_up(const std::string& program, const Contender& co
                         {"plugin", settings.plugin_library.string()},
                         {"device", settings.device},
                         {"mask", settings.device_options.mask},
+                        {"threads", settings.device_options.threads},
                         {"cache_dir", settings.device_options.cache_dir},
                         {"driver_cache", driver_cache.string()}};
   auto child = conformance::ChildProcess::start({program, kStartUpArgument, request.dump()});

@@ -340,9 +340,10 @@ void write_models(HtmlWriter& page, const ModelBenchmark& benchmark) {
       number_cell(page, each.warm ? mebibytes(each.warm->peak_bytes) : "");
       number_cell(page, each.warm ? mebibytes(each.warm->device_bytes) : "");
       page.element("td",
-                   each.same_bits == SameBits::kSame        ? "the same"
-                   : each.same_bits == SameBits::kDifferent ? "different"
-                                                            : "",
+                   each.same_bits == SameBits::kNotCompared || each.name == each.bits_of
+                       ? ""
+                       : fmt::format("{} {}", each.same_bits == SameBits::kSame ? "as" : "not as",
+                                     each.bits_of),
                    each.same_bits == SameBits::kDifferent ? "worse" : "")
           .raw("</tr>\n");
     }

@@ -110,7 +110,8 @@ json as_json(const ModelBenchmark& benchmark) {
                           {"times_as_fast_as", std::move(ratios)},
                           {"cold_start", as_json(each.cold)},
                           {"warm_start", as_json(each.warm)},
-                          {"bits_as_builtin", as_json(each.same_bits)}});
+                          {"bits_of", each.bits_of},
+                          {"same_bits", as_json(each.same_bits)}});
       }
       contenders.push_back(std::move(contender));
     }

@@ -106,10 +106,10 @@ TEST(BenchJson, HoldsEveryResult) {
 
   const json& contenders = report.at("model_benchmark").at("models")[0].at("contenders");
   EXPECT_EQ(contenders[0].at("times_as_fast_as").at("builtin-1"), 0.5);
-  EXPECT_EQ(contenders[0].at("bits_as_builtin"), false);
+  EXPECT_EQ(contenders[0].at("same_bits"), false);
   EXPECT_EQ(contenders[0].at("cold_start").at("peak_bytes"), 2 << 20);
   EXPECT_TRUE(contenders[0].at("warm_start").is_null());
-  EXPECT_TRUE(contenders[1].at("bits_as_builtin").is_null());
+  EXPECT_TRUE(contenders[1].at("same_bits").is_null());
   EXPECT_EQ(contenders[2].at("unavailable"), "not here");
 
   const json& growth = report.at("growth_benchmark");

@@ -4,7 +4,7 @@
 #include <numeric>
 #include <utility>
 
-#include "backend/reference/reference_device.h"
+#include "backend/registry.h"
 #include "delegate_api/partitioner.h"
 
 namespace lockstep::delegate {
@@ -69,7 +69,7 @@ Status PartitionKernel::compile() {
 
 Status PartitionKernel::give_up_device(const Error& error) {
   device_failure_ = fmt::format("'{}' gave up: {}", device_->description().name, error.message);
-  device_ = backend::reference::open_device();
+  device_ = backend::open_host_device(0);
   return compile_for(*device_);
 }
 

@@ -1,5 +1,5 @@
 // One partition inside a TFLite host: compiled for the device whenever its input shapes change,
-// moved to host_ref for good when the device fails. Knows nothing of the host's ABI.
+// moved to the host for good when the device fails. Knows nothing of the host's ABI.
 #pragma once
 
 #include <cstddef>
@@ -50,7 +50,7 @@ class PartitionKernel {
  private:
   Status compile();
   Status compile_for(backend::Device& device);
-  // Compiles for host_ref from now on.
+  // Compiles for the host from now on.
   Status give_up_device(const Error& error);
   Status run_program(std::span<const std::span<std::byte>> outputs);
 

@@ -68,6 +68,8 @@ Status parse_option(std::string_view key, std::string_view value, PluginOptions&
     options.device_options.mask = value;
   } else if (key == "cache_dir") {
     options.device_options.cache_dir = value;
+  } else if (key == "threads") {
+    return parse_count(key, value, options.device_options.threads);
   } else if (key == "tune") {
     return parse_switch(key, value, options.tune);
   } else if (key == "report") {
@@ -89,8 +91,8 @@ Status parse_option(std::string_view key, std::string_view value, PluginOptions&
   } else {
     return make_error(ErrorCode::kInvalidArgument,
                       "unknown option '{}'; options are device, numerics, max_partitions, "
-                      "min_nodes, allow_ops, deny_ops, cache_dir, tune, log_level, mask, report, "
-                      "profile",
+                      "min_nodes, allow_ops, deny_ops, cache_dir, threads, tune, log_level, mask, "
+                      "report, profile",
                       key);
   }
   return {};

@@ -17,7 +17,8 @@ enum class LogLevel : uint8_t { kOff, kError, kWarn, kInfo, kDebug };
 
 struct PluginOptions {
   std::string device;                     // device=       see backend::open_device
-  backend::DeviceOptions device_options;  // mask=, cache_dir= (default: default_cache_folder())
+  backend::DeviceOptions device_options;  // mask=, cache_dir= (default: default_cache_folder()),
+                                          // threads= (of this processor)
   bool tune = false;                      // tune=0|1      see backend::CompileOptions
   PartitionOptions partition;             // numerics=, max_partitions=, min_nodes=,
                                           // allow_ops=A,B  deny_ops=A,B

@@ -157,7 +157,7 @@ typedef struct lockstep_device lockstep_device;
 
 typedef struct lockstep_device_info {
   size_t struct_size;
-  const char* backend;     /* "vulkan", "ref" */
+  const char* backend;     /* "vulkan", "cpu", "ref" */
   const char* name;        /* as the driver gives it */
   const char* kind;        /* "discrete GPU", "integrated GPU", "virtual GPU", "CPU", "other" */
   const char* driver;      /* driver name and version */
@@ -165,8 +165,8 @@ typedef struct lockstep_device_info {
   const char* device_uuid; /* hex; empty where there is none */
 } lockstep_device_info;
 
-/* All devices of all backends, best first; the reference implementation ("ref") is the last and
- * always there. */
+/* All devices of all backends, best first; behind them this processor ("cpu"), where there are kernels
+ * for it, and the reference implementation ("ref"), which is always there. */
 LOCKSTEP_API lockstep_status lockstep_device_list_create(lockstep_device_list** list);
 LOCKSTEP_API void lockstep_device_list_destroy(lockstep_device_list* list);
 LOCKSTEP_API size_t lockstep_device_list_count(const lockstep_device_list* list);
@@ -176,8 +176,8 @@ LOCKSTEP_API lockstep_status lockstep_device_list_get(const lockstep_device_list
 typedef struct lockstep_device_options {
   size_t struct_size;
   /* NULL or "": the environment variable LOCKSTEP_DEVICE, or else the first accelerator. A number
-   * is an index into the device list, "ref" the reference implementation, anything else part of a
-   * device's name. */
+   * is an index into the device list, "cpu" this processor, "ref" the reference implementation,
+   * anything else part of a device's name. */
   const char* device;
   /* Capabilities to hide, comma-separated ("int-dot,shared-memory=16384"), so that this machine
    * stands in for a smaller one. NULL: none. */
@@ -186,6 +186,9 @@ typedef struct lockstep_device_options {
    * or ~/.cache/lockstep. "": no file is read or written. A folder that cannot be written costs time
    * and nothing else. */
   const char* cache_dir;
+  /* Of device "cpu": threads it computes with, the caller's included; 0: one for each physical
+   * core. */
+  int32_t threads;
 } lockstep_device_options;
 
 /* `options` may be NULL. LOCKSTEP_DEVICE_UNAVAILABLE lists the devices there are. */
@@ -227,6 +230,8 @@ typedef struct lockstep_engine_options {
    * ui.perfetto.dev or chrome://tracing: written when the engine is made and destroyed, and now and
    * then between. Profiled runs are slower. NULL or "": none. */
   const char* profile;
+  /* Threads that compute what the device does not take; 0: one for each physical core. */
+  int32_t host_threads;
 } lockstep_engine_options;
 
 /* Compiles the model for the device; what the device does not take runs on the host. `device` NULL:
