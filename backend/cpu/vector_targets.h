@@ -9,6 +9,12 @@
   (HWY_SSSE3 | HWY_AVX3_DL | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
 #endif
 
+// Plain C++ of 128 bits, not of single numbers. Highway avoids it with GCC before 12.3, whose
+// vectorizer may get its MulHigh wrong (GCC bug 106322): kernels do not use that.
+#ifndef HWY_BROKEN_EMU128
+#define HWY_BROKEN_EMU128 0
+#endif
+
 #include <hwy/detect_targets.h>
 
 #include "backend/cpu/isa.h"
