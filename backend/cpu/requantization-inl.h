@@ -56,15 +56,15 @@ struct NarrowScales {
   }
 
   // Of one channel in all lanes.
-  static HWY_INLINE NarrowScales broadcast(const numerics::NarrowScale& scale) {
+  static HWY_INLINE NarrowScales broadcast(const Requantization& from, size_t channel) {
     const Words d;
-    const WordVector multiplier = hn::Set(d, scale.multiplier);
+    const WordVector multiplier = hn::Set(d, from.multiplier[channel]);
     return {multiplier,
             multiplier,
-            hn::Set(d, scale.left_shift),
-            hn::Set(d, scale.addend),
-            hn::Set(d, scale.negative_addend),
-            hn::Set(d, scale.right_shift)};
+            hn::Set(d, from.left_shift[channel]),
+            hn::Set(d, from.addend[channel]),
+            hn::Set(d, from.negative_addend[channel]),
+            hn::Set(d, from.right_shift[channel])};
   }
 
   // numerics::scale_accumulator_narrow.
@@ -94,6 +94,13 @@ struct FloatScales {
     return {hn::LoadU(d, from.scale.data() + channel),
             hn::Set(d, static_cast<float>(from.minimum - from.zero_point)),
             hn::Set(d, static_cast<float>(from.maximum - from.zero_point))};
+  }
+
+  // Of one channel in all lanes.
+  static HWY_INLINE FloatScales broadcast(const Requantization& from, size_t channel) {
+    FloatScales scales = load(from, channel);
+    scales.factor = hn::Set(Floats(), from.scale[channel]);
+    return scales;
   }
 
   // float32(accumulator) * scale, bounded, then rounded: the bounds are integers, so that order
