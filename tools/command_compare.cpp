@@ -35,7 +35,6 @@ struct CompareOptions {
   std::string engine = "tflite";
   DeviceSelection device;
   std::filesystem::path tflite;
-  int32_t threads = 1;
   ComparisonThresholds thresholds;
   std::filesystem::path html;
   bool json = false;
@@ -47,7 +46,7 @@ class NetworkOpener {
  public:
   static Result<NetworkOpener> create(const CompareOptions& options) {
     NetworkOpener opener;
-    opener.threads_ = options.threads;
+    opener.threads_ = std::max(options.device.threads, 1);
     const auto contract = options.device.contract();
     if (!contract) return tl::unexpected(contract.error());
     opener.contract_ = *contract;
@@ -226,9 +225,6 @@ void add_compare_command(CLI::App& app, int& exit_code) {
       ->check(CLI::IsMember({"tflite", "lockstep"}))
       ->capture_default_str();
   options->device.add_options(command, "LOCKSTEP_DEVICE, else the best");
-  command.add_option("--threads", options->threads, "Threads of TFLite's own kernels")
-      ->check(CLI::Range(1, 1024))
-      ->capture_default_str();
   command.add_option("--tflite", options->tflite, "libtensorflowlite_c.so")
       ->check(CLI::ExistingFile);
   command.add_option("--min-sqnr", options->thresholds.minimum_sqnr,
