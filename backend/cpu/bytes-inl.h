@@ -3,6 +3,7 @@
 #include <hwy/highway.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "backend/cpu/requantization-inl.h"
 
@@ -78,6 +79,65 @@ HWY_INLINE ByteVector pack(HalfWordVector lower, HalfWordVector upper) {
 HWY_INLINE ByteVector pack(const Quarters& quarters) {
   return pack(pack(quarters.words[0], quarters.words[1]),
               pack(quarters.words[2], quarters.words[3]));
+}
+
+// What four vectors of words were packed to, one vector after the other.
+HWY_INLINE ByteVector in_order(ByteVector packed) {
+#if HWY_TARGET == HWY_AVX3
+  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  return ByteVector{_mm512_permutexvar_epi32(order, packed.raw)};
+#elif HWY_TARGET == HWY_AVX2
+  const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+  return ByteVector{_mm256_permutevar8x32_epi32(packed.raw, order)};
+#else
+  return packed;
+#endif
+}
+
+// clamp(scaled + zero_point) of four vectors at once, in the byte domain: the sum saturates to 16
+// bits, then to bytes, neither of which the bounds see.
+struct ByteBounds {
+  HalfWordVector zero_point;
+  ByteVector minimum;
+  ByteVector maximum;
+
+  static HWY_INLINE ByteBounds load(const Requantization& from) {
+    return {hn::Set(HalfWords(), static_cast<int16_t>(from.zero_point)),
+            hn::Set(Bytes(), static_cast<uint8_t>(from.minimum)),
+            hn::Set(Bytes(), static_cast<uint8_t>(from.maximum))};
+  }
+
+  // One vector after the other.
+  HWY_INLINE ByteVector finish(WordVector a, WordVector b, WordVector c, WordVector d) const {
+    const HalfWordVector lower = hn::SaturatedAdd(pack(a, b), zero_point);
+    const HalfWordVector upper = hn::SaturatedAdd(pack(c, d), zero_point);
+    return hn::Min(hn::Max(in_order(pack(lower, upper)), minimum), maximum);
+  }
+};
+
+// Part `part` of four, or of two.
+HWY_INLINE void store_quarter(ByteVector bytes, size_t part, uint8_t* output) {
+#if HWY_TARGET == HWY_AVX3
+  auto* to = reinterpret_cast<__m128i*>(output);
+  switch (part) {
+    case 0:
+      return _mm_storeu_si128(to, _mm512_castsi512_si128(bytes.raw));
+    case 1:
+      return _mm_storeu_si128(to, _mm512_extracti32x4_epi32(bytes.raw, 1));
+    case 2:
+      return _mm_storeu_si128(to, _mm512_extracti32x4_epi32(bytes.raw, 2));
+    default:
+      return _mm_storeu_si128(to, _mm512_extracti32x4_epi32(bytes.raw, 3));
+  }
+#else
+  HWY_ALIGN uint8_t all[kByteLanes];
+  hn::Store(bytes, Bytes(), all);
+  std::memcpy(output, all + part * kLanes, kLanes);
+#endif
+}
+HWY_INLINE void store_half(ByteVector bytes, size_t part, uint8_t* output) {
+  const hn::Half<Bytes> half;
+  hn::StoreU(part == 0 ? hn::LowerHalf(half, bytes) : hn::UpperHalf(half, bytes), half, output);
 }
 
 // a[2i] * b[2i] + a[2i + 1] * b[2i + 1]. Precondition: not both sides all -2^15.

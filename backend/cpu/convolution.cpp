@@ -138,9 +138,7 @@ class Convolution final : public Operation {
               input_channels_};
     } else {
       auto* patches = reinterpret_cast<uint8_t*>(scratch + scratch_layout().patches);
-      for (size_t r = 0; r < count; ++r) {
-        patches_.copy(input, first + static_cast<int64_t>(r), group, patches + r * patch_stride());
-      }
+      patches_.copy(input, first, count, group, patches, patch_stride());
       rows = {patches, patch_stride()};
     }
     if (!row_factors_.empty()) {

@@ -7,8 +7,8 @@
 
 #include <algorithm>
 
+#include "backend/cpu/bytes-inl.h"
 #include "backend/cpu/depthwise_kernels.h"
-#include "backend/cpu/requantization-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lockstep::backend::cpu {
@@ -156,24 +156,30 @@ template <typename Scales, typename Taps, size_t kTaps>
 HWY_NOINLINE void requantize_row(const DepthwiseRow& row) {
   const Requantization& requantization = *row.requantization;
   const Window<Taps, kTaps> window(row);
-  const OutputBounds bounds = OutputBounds::load(requantization);
   const Scales scales = Scales::load(requantization, row.channel);
   const WordVector bias = hn::LoadU(Words(), requantization.bias.data() + row.channel);
   auto* output = static_cast<uint8_t*>(row.output);
   const std::byte* strips = row.strips;
-  const auto next_output = [&]() HWY_ATTR {
-    const WordVector bytes = bounds.finish(scales.scale(hn::Add(window.sum(strips), bias)));
-    strips += row.step;
-    return bytes;
-  };
+  size_t i = 0;
   if (row.channels == kLanes) {
-    for (size_t i = 0; i < row.outputs; ++i, output += row.output_step) {
-      store_bytes(next_output(), output);
+    const ByteBounds bounds = ByteBounds::load(requantization);
+    const auto scaled = [&](size_t place) HWY_ATTR {
+      return scales.scale_to_pack(hn::Add(window.sum(strips + place * row.step), bias));
+    };
+    for (; i + 4 <= row.outputs; i += 4) {
+      const ByteVector bytes = bounds.finish(scaled(0), scaled(1), scaled(2), scaled(3));
+      HWY_UNROLL(4)
+      for (size_t part = 0; part < 4; ++part) {
+        store_quarter(bytes, part, output + part * row.output_step);
+      }
+      strips += 4 * row.step;
+      output += 4 * row.output_step;
     }
-  } else {
-    for (size_t i = 0; i < row.outputs; ++i, output += row.output_step) {
-      store_some_bytes(next_output(), row.channels, output);
-    }
+  }
+  const OutputBounds bounds = OutputBounds::load(requantization);
+  for (; i < row.outputs; ++i, strips += row.step, output += row.output_step) {
+    const WordVector sum = hn::Add(window.sum(strips), bias);
+    store_some_bytes(bounds.finish(scales.scale(sum)), row.channels, output);
   }
 }
 
@@ -216,7 +222,9 @@ void compute_row(const DepthwiseRow& row) {
     case ScaleForm::kFloat32:
       return requantize_row_of_any_taps<FloatScales, Taps>(row);
     case ScaleForm::kNarrow:
-      return requantize_row_of_any_taps<NarrowScales, Taps>(row);
+      return requantize_row_of_any_taps<NarrowScales<false>, Taps>(row);
+    case ScaleForm::kNarrowTiesAway:
+      return requantize_row_of_any_taps<NarrowScales<true>, Taps>(row);
     case ScaleForm::kGeneral:
     case ScaleForm::kNone:
       return store_row<Taps>(row);

@@ -109,10 +109,16 @@ void multiply_scaled(const Product& product, const PairedRows& rows, const Scale
 
 void multiply(const Product& product, const PairedRows& rows) {
   const Requantization& requantization = product.requantization;
-  if (requantization.form == ScaleForm::kFloat32) {
-    multiply_scaled(product, rows, FloatScales::broadcast(requantization, 0));
-  } else {
-    multiply_scaled(product, rows, NarrowScales::broadcast(requantization, 0));
+  switch (requantization.form) {
+    case ScaleForm::kFloat32:
+      return multiply_scaled(product, rows, FloatScales::broadcast(requantization, 0));
+    case ScaleForm::kNarrow:
+      return multiply_scaled(product, rows, NarrowScales<false>::broadcast(requantization, 0));
+    case ScaleForm::kNarrowTiesAway:
+      return multiply_scaled(product, rows, NarrowScales<true>::broadcast(requantization, 0));
+    case ScaleForm::kGeneral:
+    case ScaleForm::kNone:
+      break;
   }
 }
 

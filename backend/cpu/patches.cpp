@@ -36,34 +36,58 @@ Patches::Patches(const graph::LoweredConvolution& convolution)
       has_whole_rows_(window_.dilation_width == 1 && convolution.groups == 1),
       outside_(to_byte(convolution.input_zero_point)) {}
 
-void Patches::copy(const uint8_t* input, int64_t pixel, int32_t group, uint8_t* patch) const {
-  const int64_t x = pixel % output_.width;
-  const int64_t y = pixel / output_.width % output_.height;
-  const int64_t n = pixel / output_.width / output_.height;
-  const int64_t origin_x = x * window_.stride_width - window_.padding_left;
-  const int64_t origin_y = y * window_.stride_height - window_.padding_top;
+void Patches::copy(const uint8_t* input, int64_t first, size_t count, int32_t group,
+                   uint8_t* patches, size_t stride) const {
+  int64_t x = first % output_.width;
+  int64_t y = first / output_.width % output_.height;
+  int64_t n = first / output_.width / output_.height;
+  const int64_t image_bytes = int64_t{input_.height} * input_.width * input_.channels;
+  // Where windows lie in the image as a whole.
+  const int64_t last_y =
+      input_.height - int64_t{window_.kernel_height - 1} * window_.dilation_height;
+  const int64_t last_x = input_.width - int64_t{window_.kernel_width - 1} * window_.dilation_width;
+  for (size_t i = 0; i < count; ++i) {
+    const uint8_t* image = input + n * image_bytes + group * static_cast<int64_t>(group_channels_);
+    const int64_t origin_y = y * window_.stride_height - window_.padding_top;
+    const int64_t origin_x = x * window_.stride_width - window_.padding_left;
+    uint8_t* patch = patches + i * stride;
+    if (has_whole_rows_ && origin_y >= 0 && origin_y < last_y && origin_x >= 0 &&
+        origin_x < last_x) {
+      copy_inner_window(image, origin_y, origin_x, patch);
+    } else {
+      copy_window(image, origin_y, origin_x, patch);
+    }
+    if (++x < output_.width) continue;
+    x = 0;
+    if (++y < output_.height) continue;
+    y = 0;
+    ++n;
+  }
+}
+
+void Patches::copy_inner_window(const uint8_t* image, int64_t origin_y, int64_t origin_x,
+                                uint8_t* patch) const {
+  const int64_t pixel_bytes = input_.channels;
+  const size_t row_bytes = static_cast<size_t>(window_.kernel_width) * group_channels_;
+  const int64_t step = int64_t{window_.dilation_height} * input_.width * pixel_bytes;
+  const uint8_t* row = image + (origin_y * input_.width + origin_x) * pixel_bytes;
+  for (int32_t ky = 0; ky < window_.kernel_height; ++ky) {
+    patch = copy_run(row, row_bytes, patch);
+    row += step;
+  }
+}
+
+void Patches::copy_window(const uint8_t* image, int64_t origin_y, int64_t origin_x,
+                          uint8_t* patch) const {
   const size_t row_bytes = static_cast<size_t>(window_.kernel_width) * group_channels_;
   const auto pixel_bytes = static_cast<int64_t>(input_.channels);
-  const uint8_t* channels = input + group * static_cast<int64_t>(group_channels_);
   for (int64_t ky = 0; ky < window_.kernel_height; ++ky) {
     const int64_t in_y = origin_y + ky * window_.dilation_height;
     if (in_y < 0 || in_y >= input_.height) {
       patch = fill_run(outside_, row_bytes, patch);
       continue;
     }
-    const uint8_t* row = channels + (n * input_.height + in_y) * input_.width * pixel_bytes;
-    if (has_whole_rows_) {
-      const int64_t left = std::clamp<int64_t>(-origin_x, 0, window_.kernel_width);
-      const int64_t end = std::clamp<int64_t>(input_.width - origin_x, left, window_.kernel_width);
-      patch = fill_run(outside_, static_cast<size_t>(left * pixel_bytes), patch);
-      if (end > left) {
-        patch = copy_run(row + (origin_x + left) * pixel_bytes,
-                         static_cast<size_t>((end - left) * pixel_bytes), patch);
-      }
-      patch = fill_run(outside_, static_cast<size_t>((window_.kernel_width - end) * pixel_bytes),
-                       patch);
-      continue;
-    }
+    const uint8_t* row = image + in_y * input_.width * pixel_bytes;
     for (int64_t kx = 0; kx < window_.kernel_width; ++kx) {
       const int64_t in_x = origin_x + kx * window_.dilation_width;
       patch = in_x < 0 || in_x >= input_.width

@@ -24,11 +24,19 @@ class Patches {
   // Whether the patches of neighbouring pixels are the input's pixels themselves.
   bool is_input() const { return is_input_; }
 
-  // The patch of output pixel `pixel` (n, y, x in this order) and group `group`; writes up to
-  // kPatchSlack - 1 bytes beyond it, and reads as many beyond the input.
-  void copy(const uint8_t* input, int64_t pixel, int32_t group, uint8_t* patch) const;
+  // The patches of `count` output pixels from `first` on (n, y, x in this order) and group `group`,
+  // `stride` bytes apart, at least depth() + kPatchSlack - 1. Writes up to kPatchSlack - 1 bytes
+  // beyond each, and reads as many beyond the input.
+  void copy(const uint8_t* input, int64_t first, size_t count, int32_t group, uint8_t* patches,
+            size_t stride) const;
 
  private:
+  // Of the window at (origin_y, origin_x) in `image`.
+  void copy_window(const uint8_t* image, int64_t origin_y, int64_t origin_x, uint8_t* patch) const;
+  // The same where the whole window is in the image, and its rows are whole.
+  void copy_inner_window(const uint8_t* image, int64_t origin_y, int64_t origin_x,
+                         uint8_t* patch) const;
+
   graph::Extent4d input_;
   graph::Extent4d output_;
   graph::Window2d window_;

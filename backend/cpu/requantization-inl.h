@@ -16,7 +16,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace lockstep::backend::cpu {
 namespace HWY_NAMESPACE {
-// The nearest integers, ties to even. Precondition: |value| < 2^31.
+// The nearest integers, ties to even; the smallest one below -2^31. Precondition: value < 2^31.
 HWY_INLINE WordVector round_to_even(FloatVector value) {
 #if HWY_TARGET == HWY_AVX3
   return WordVector{_mm512_cvtps_epi32(value.raw)};
@@ -35,13 +35,14 @@ HWY_INLINE WordVector odd_to_even(WordVector value) {
   return hn::BitCast(Words(), hn::ShiftRight<32>(hn::BitCast(pairs, value)));
 }
 
-// numerics::NarrowScale of neighbouring channels.
+// numerics::NarrowScale of neighbouring channels, or of one channel in all lanes.
+template <bool kTiesAway>
 struct NarrowScales {
   WordVector multiplier;
   WordVector odd_multiplier;
   WordVector left_shift;
   WordVector addend;
-  WordVector negative_addend;
+  WordVector addend_of_negative;
   WordVector right_shift;
 
   static HWY_INLINE NarrowScales load(const Requantization& from, size_t channel) {
@@ -51,11 +52,9 @@ struct NarrowScales {
             odd_to_even(multiplier),
             hn::LoadU(d, from.left_shift.data() + channel),
             hn::LoadU(d, from.addend.data() + channel),
-            hn::LoadU(d, from.negative_addend.data() + channel),
+            hn::LoadU(d, from.addend_of_negative.data() + channel),
             hn::LoadU(d, from.right_shift.data() + channel)};
   }
-
-  // Of one channel in all lanes.
   static HWY_INLINE NarrowScales broadcast(const Requantization& from, size_t channel) {
     const Words d;
     const WordVector multiplier = hn::Set(d, from.multiplier[channel]);
@@ -63,7 +62,7 @@ struct NarrowScales {
             multiplier,
             hn::Set(d, from.left_shift[channel]),
             hn::Set(d, from.addend[channel]),
-            hn::Set(d, from.negative_addend[channel]),
+            hn::Set(d, from.addend_of_negative[channel]),
             hn::Set(d, from.right_shift[channel])};
   }
 
@@ -77,10 +76,13 @@ struct NarrowScales {
     const WordVector even_high =
         hn::BitCast(d, hn::ShiftRight<32>(hn::BitCast(pairs, even_products)));
     const WordVector y = hn::OddEven(hn::BitCast(d, odd_products), even_high);
-    const WordVector correction =
-        hn::And(hn::ShiftRight<31>(hn::Add(y, hn::Set(d, 1))), negative_addend);
-    return hn::Add(hn::Add(y, addend), correction) >> right_shift;
+    WordVector sum = hn::Add(y, addend);
+    if constexpr (kTiesAway) {
+      sum = hn::IfThenElse(hn::Lt(y, hn::Set(d, -1)), hn::Add(y, addend_of_negative), sum);
+    }
+    return sum >> right_shift;
   }
+  HWY_INLINE WordVector scale_to_pack(WordVector accumulator) const { return scale(accumulator); }
 };
 
 // The float32 scales of neighbouring channels and the bounds of what is rounded.
@@ -108,6 +110,13 @@ struct FloatScales {
   HWY_INLINE WordVector scale(WordVector accumulator) const {
     const FloatVector product = hn::Mul(hn::ConvertTo(Floats(), accumulator), factor);
     return round_to_even(hn::Min(hn::Max(product, minimum), maximum));
+  }
+
+  // For who saturates to 16 bits afterwards: not bounded below, where a conversion that overflows
+  // gives the smallest integer.
+  HWY_INLINE WordVector scale_to_pack(WordVector accumulator) const {
+    const FloatVector product = hn::Mul(hn::ConvertTo(Floats(), accumulator), factor);
+    return round_to_even(hn::Min(product, maximum));
   }
 };
 

@@ -22,14 +22,15 @@ ScaleForm form_of(const graph::OutputStage& stage, std::span<const int64_t> accu
       return ScaleForm::kGeneral;
     }
   }
-  return ScaleForm::kNarrow;
+  return stage.rounding == numerics::Rounding::kDoubleTiesAway ? ScaleForm::kNarrowTiesAway
+                                                               : ScaleForm::kNarrow;
 }
 
 }  // namespace
 
 int64_t Requantization::constant_bytes() const {
   const size_t entries = bias.size() + scale.size() + multiplier.size() + left_shift.size() +
-                         addend.size() + negative_addend.size() + right_shift.size();
+                         addend.size() + addend_of_negative.size() + right_shift.size();
   return static_cast<int64_t>(entries * sizeof(int32_t) +
                               stage.scales.size() * sizeof(numerics::ChannelScale));
 }
@@ -50,17 +51,17 @@ Requantization make_requantization(const graph::OutputStage& stage, std::span<co
     }
     made.scale.resize(stage.scales.size() + kConstantPadding);
   }
-  if (made.form == ScaleForm::kNarrow) {
+  if (made.form == ScaleForm::kNarrow || made.form == ScaleForm::kNarrowTiesAway) {
     for (const numerics::ChannelScale& scale : stage.scales) {
       const numerics::NarrowScale narrow = numerics::narrow_scale(scale, stage.rounding);
       made.multiplier.push_back(narrow.multiplier);
       made.left_shift.push_back(narrow.left_shift);
       made.addend.push_back(narrow.addend);
-      made.negative_addend.push_back(narrow.negative_addend);
+      made.addend_of_negative.push_back(narrow.addend + narrow.negative_addend);
       made.right_shift.push_back(narrow.right_shift);
     }
     for (std::vector<int32_t>* constants : {&made.multiplier, &made.left_shift, &made.addend,
-                                            &made.negative_addend, &made.right_shift}) {
+                                            &made.addend_of_negative, &made.right_shift}) {
       constants->resize(stage.scales.size() + kConstantPadding);
     }
   }

@@ -14,10 +14,11 @@ namespace lockstep::backend::cpu {
 
 // How accumulators are scaled.
 enum class ScaleForm : uint8_t {
-  kFloat32,  // numerics::Rounding::kFloat32TiesEven, by floats: exact on every processor
-  kNarrow,   // numerics::scale_accumulator_narrow, in 16 lanes
-  kGeneral,  // numerics::scale_accumulator: accumulators or scales too large for the others
-  kNone,     // accumulators are stored as they are
+  kFloat32,         // numerics::Rounding::kFloat32TiesEven, by floats: exact on every processor
+  kNarrow,          // numerics::scale_accumulator_narrow, where no channel has a negative_addend
+  kNarrowTiesAway,  // the same with one
+  kGeneral,         // numerics::scale_accumulator: accumulators or scales too large for the others
+  kNone,            // accumulators are stored as they are
 };
 
 // An output stage's constants. All arrays have kConstantPadding more entries than channels, of
@@ -29,11 +30,11 @@ struct Requantization {
   std::vector<int32_t> bias;  // added to the accumulators first, modulo 2^32
   // kFloat32
   std::vector<float> scale;
-  // kNarrow, see numerics::NarrowScale
+  // kNarrow and kNarrowTiesAway, see numerics::NarrowScale
   std::vector<int32_t> multiplier;
   std::vector<int32_t> left_shift;
   std::vector<int32_t> addend;
-  std::vector<int32_t> negative_addend;
+  std::vector<int32_t> addend_of_negative;  // addend + negative_addend
   std::vector<int32_t> right_shift;
   // Of the byte domain.
   int32_t zero_point = 128;
