@@ -10,6 +10,7 @@ namespace lockstep::backend::cpu {
 CenteredWeights center_weights(std::span<const int8_t> weights,
                                std::span<const int32_t> zero_points, size_t depth) {
   CenteredWeights centered;
+  centered.depth = depth;
   bool fits = true;
   for (size_t channel = 0; channel < zero_points.size(); ++channel) {
     uint32_t sum = 0;
@@ -35,13 +36,17 @@ CenteredWeights center_weights(std::span<const int8_t> weights,
 }
 
 std::vector<int32_t> byte_domain_bias(std::span<const int32_t> bias, const CenteredWeights& weights,
-                                      int32_t input_zero_point) {
-  std::vector<int32_t> result(bias.begin(), bias.end());
-  const uint32_t zero_point = to_byte(input_zero_point);
-  for (size_t channel = 0; channel < result.size(); ++channel) {
-    result[channel] =
-        static_cast<int32_t>(static_cast<uint32_t>(result[channel]) -
-                             zero_point * static_cast<uint32_t>(weights.sums[channel]));
+                                      int32_t input_zero_point, int32_t row_offset) {
+  std::vector<int32_t> result;
+  const auto zero_point = static_cast<uint32_t>(to_byte(input_zero_point) - row_offset);
+  const auto offsets = static_cast<uint32_t>(row_offset) * static_cast<uint32_t>(weights.depth);
+  for (size_t channel = 0; channel < bias.size(); ++channel) {
+    uint32_t sum = static_cast<uint32_t>(bias[channel]) -
+                   zero_point * static_cast<uint32_t>(weights.sums[channel]);
+    if (!weights.row_factors.empty()) {
+      sum -= static_cast<uint32_t>(weights.row_factors[channel]) * offsets;
+    }
+    result.push_back(static_cast<int32_t>(sum));
   }
   return result;
 }

@@ -1,10 +1,11 @@
 // Weights without their zero points, where bytes can hold that, and what else must be added to sums
 // of bytes for the accumulators of lowered_graph.h.
 //
-// With x' = x + 128 the input in the byte domain, z' = input_zero_point + 128, and w' what is
-// stored of the weights of channel o:
+// With x' = x + 128 the input in the byte domain, z' = input_zero_point + 128, w' what is stored of
+// the weights of channel o, and an offset r that a kernel takes off its input:
 //   sum (x - input_zero_point) * (w - weights_zero_point)
-//     = sum x' * w' + factor * sum x' - z' * sum (w - weights_zero_point)
+//     = sum (x' - r) * w' + factor * sum x' - (z' - r) * sum (w - weights_zero_point)
+//       - factor * r * depth
 // where w' = w - weights_zero_point and factor = 0, or w' = w and factor = -weights_zero_point.
 // Taps outside the image read x' = z'.
 #pragma once
@@ -19,7 +20,8 @@
 namespace lockstep::backend::cpu {
 
 struct CenteredWeights {
-  std::vector<int8_t> stored;        // w', [channels][depth]
+  std::vector<int8_t> stored;  // w', [channels][depth]
+  size_t depth = 0;
   std::vector<int32_t> row_factors;  // of each channel; empty: all are 0
   std::vector<int32_t> sums;         // of each channel: sum (w - zero point), modulo 2^32
   std::vector<int64_t> magnitudes;   // of each channel: sum |w - zero point|
@@ -29,9 +31,9 @@ struct CenteredWeights {
 CenteredWeights center_weights(std::span<const int8_t> weights,
                                std::span<const int32_t> zero_points, size_t depth);
 
-// bias[o] - z' * sum (w - zero point), modulo 2^32.
+// bias[o] and the terms above that do not depend on x', modulo 2^32. `row_offset` is r.
 std::vector<int32_t> byte_domain_bias(std::span<const int32_t> bias, const CenteredWeights& weights,
-                                      int32_t input_zero_point);
+                                      int32_t input_zero_point, int32_t row_offset);
 
 // The largest |accumulator| of each channel.
 std::vector<int64_t> accumulator_bounds(std::span<const int32_t> bias,

@@ -39,7 +39,8 @@ class Convolution final : public Operation {
     if (!row_factors_.empty()) row_factors_.resize(row_factors_.size() + kConstantPadding);
     requantization_ = make_requantization(
         convolution.output_stage,
-        byte_domain_bias(convolution.bias, weights, convolution.input_zero_point),
+        byte_domain_bias(convolution.bias, weights, convolution.input_zero_point,
+                         kernel_.row_offset),
         accumulator_bounds(convolution.bias, weights, convolution.input_zero_point));
     const size_t group_weights = group_outputs_ * patches_.depth();
     for (int32_t group = 0; group < groups_; ++group) {

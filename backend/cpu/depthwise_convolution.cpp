@@ -85,7 +85,8 @@ class DepthwiseConvolution final : public Operation {
     std::fill_n(outside_.data(), kernel_.vector_bytes(), input_zero_point_);
     requantization_ = make_requantization(
         convolution.output_stage,
-        byte_domain_bias(convolution.bias, weights, convolution.input_zero_point),
+        byte_domain_bias(convolution.bias, weights, convolution.input_zero_point,
+                         /*row_offset=*/0),
         accumulator_bounds(convolution.bias, weights, convolution.input_zero_point));
     plan_rows();
     pack_weights(weights);

@@ -1,7 +1,8 @@
 // Sums of products of unsigned rows and signed weights: what convolutions and fully connected
 // layers come down to,
-//   accumulators[r][o] = sum over k of rows[r][k] * weights[o][k],   modulo 2^32,
-// one small tile at a time. No kernel saturates in between.
+//   accumulators[r][o] = sum over k of (rows[r][k] - row_offset) * weights[o][k],   modulo 2^32,
+// with a row_offset of 0 or, where a processor multiplies signed bytes only, of 128; one small tile
+// at a time. No kernel saturates in between.
 #pragma once
 
 #include <cstddef>
@@ -24,6 +25,7 @@ struct GemmKernel {
   int32_t tile_panels = 1;     // and so many panels
   // Rows are widened to uint16 for this kernel: see widen.
   bool takes_words = false;
+  int32_t row_offset = 0;
 
   // rows: `row_stride` bytes apart, `depth` elements each can be read, what weights of zero make
   // of no account included; panels: `panel_bytes` apart, `depth` a multiple of panel_depth.

@@ -54,7 +54,8 @@ bool computes_exactly(const GemmKernel& kernel) {
       for (size_t channel = 0; channel < channels; ++channel) {
         int32_t sum = 0;
         for (size_t k = 0; k < kDepth; ++k) {
-          sum += bytes.data()[row * stride + k] * weights[channel * kDepth + k];
+          sum +=
+              (bytes.data()[row * stride + k] - kernel.row_offset) * weights[channel * kDepth + k];
         }
         exact &= sums.data()[row * channels + channel] == sum;
       }
