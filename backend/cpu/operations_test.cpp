@@ -10,6 +10,7 @@
 #include <limits>
 #include <random>
 
+#include "backend/cpu/step_line.h"
 #include "backend/cpu/testing/operation_runs.h"
 #include "host_ref/data_movement.h"
 #include "host_ref/mean.h"
@@ -205,6 +206,29 @@ TEST(CpuMean, TakesAnyThresholds) {
   std::ranges::sort(thresholds);
   expect_mean(3, 3, 100, thresholds);
   expect_mean(3, 3, 3, thresholds);
+}
+
+// Steps as long as each other, but for their rounding to whole sums.
+TEST(CpuMean, FindsLinesOfPlainMeans) {
+  for (const int32_t count : {2, 7, 49, 64, 1000, 12544}) {
+    std::array<int32_t, 255> thresholds{};
+    for (int32_t i = 0; i < 255; ++i) {
+      thresholds[static_cast<size_t>(i)] =
+          static_cast<int32_t>(std::ceil((i - 127.0 - 0.5) * count * 0.83));
+    }
+    const std::optional<StepLine> line = step_line(thresholds, -128 * count, 127 * count);
+    ASSERT_TRUE(line) << count;
+    for (int32_t sum = -128 * count; sum <= 127 * count; sum += 1 + count / 100) {
+      const auto reached = std::ranges::upper_bound(thresholds, sum) - thresholds.begin();
+      ASSERT_EQ((*line)(sum), reached) << sum << " of " << count;
+    }
+  }
+}
+
+TEST(CpuMean, FindsNoLineOfUnequalSteps) {
+  std::array<int32_t, 255> thresholds = mean_thresholds(100);
+  thresholds[100] = thresholds[99];
+  EXPECT_FALSE(step_line(thresholds, -12800, 12700));
 }
 
 // --- Tables ------------------------------------------------------------------------------------
