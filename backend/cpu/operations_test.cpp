@@ -210,7 +210,7 @@ TEST(CpuMean, TakesAnyThresholds) {
 
 // Steps as long as each other, but for their rounding to whole sums.
 TEST(CpuMean, FindsLinesOfPlainMeans) {
-  for (const int32_t count : {2, 7, 49, 64, 1000, 12544}) {
+  for (const int32_t count : {2, 7, 49, 64, 1000}) {
     std::array<int32_t, 255> thresholds{};
     for (int32_t i = 0; i < 255; ++i) {
       thresholds[static_cast<size_t>(i)] =
