@@ -28,9 +28,15 @@ class Broadcasting {
 
   int64_t elements() const { return extents_[0] * extents_[1] * extents_[2] * extents_[3]; }
 
-  // Whether one element of an operand belongs to all columns of a row: else, its neighbours do.
-  bool left_repeats() const { return left_strides_[3] == 0; }
+  // Whether one element of the right operand belongs to all columns of a row: else, its neighbours
+  // do.
   bool right_repeats() const { return right_strides_[3] == 0; }
+
+  // Whether the left operand's elements or rows repeat more closely than the right one's.
+  bool left_repeats_more() const {
+    return left_strides_[3] == 0 ||
+           (right_strides_[3] != 0 && left_strides_[2] == 0 && right_strides_[2] != 0);
+  }
 
   // Calls visit(OperandRows) until all of the output's elements of `range` were in one.
   template <typename Visit>

@@ -52,10 +52,15 @@ HWY_INLINE WordVector widen_upper(UnsignedHalfWordVector half_words) {
 struct Quarters {
   WordVector words[4];
 
+  // Not left to the compiler: what it adds is not compiled for these vectors.
+  HWY_INLINE Quarters() {}
+  HWY_INLINE Quarters(WordVector first, WordVector second, WordVector third, WordVector fourth)
+      : words{first, second, third, fourth} {}
+
   static HWY_INLINE Quarters of(ByteVector bytes) {
     const UnsignedHalfWordVector lower = widen_lower(bytes);
     const UnsignedHalfWordVector upper = widen_upper(bytes);
-    return {{widen_lower(lower), widen_upper(lower), widen_lower(upper), widen_upper(upper)}};
+    return {widen_lower(lower), widen_upper(lower), widen_lower(upper), widen_upper(upper)};
   }
 };
 

@@ -1,4 +1,5 @@
 // ADD and MUL of two tensors.
+#include <algorithm>
 #include <array>
 #include <optional>
 #include <string_view>
@@ -50,15 +51,41 @@ class Elementwise final : public BlockwiseOperation {
     auto* output = elements<uint8_t>(tensors, operands_.output);
     const Broadcasting& broadcasting = operands_.broadcasting;
     broadcasting.for_each_rows(block.columns, [&](const OperandRows& at) {
-      function_({.left = left + at.left,
-                 .right = right + at.right,
-                 .output = output + at.output,
-                 .rows = at.rows,
-                 .columns = at.columns,
-                 .left_stride = at.left_stride,
-                 .right_stride = at.right_stride,
-                 .right_repeats = broadcasting.right_repeats()});
+      compute({.left = left + at.left,
+               .right = right + at.right,
+               .output = output + at.output,
+               .rows = at.rows,
+               .columns = at.columns,
+               .left_stride = at.left_stride,
+               .right_stride = at.right_stride,
+               .right_repeats = broadcasting.right_repeats()});
     });
+  }
+
+  // Several rows at a time where they share a short row of the right operand: beside its copies.
+  void compute(const PairedRows& rows) const {
+    constexpr int64_t kShort = 512;
+    const int64_t group = std::min(kShort / rows.columns, rows.rows);
+    if (rows.right_stride != 0 || rows.right_repeats || rows.left_stride != rows.columns ||
+        group < 2) {
+      function_(rows);
+      return;
+    }
+    std::array<uint8_t, kShort + kReadSlack> copies{};
+    for (int64_t i = 0; i < group; ++i) {
+      std::copy_n(rows.right, rows.columns, copies.data() + i * rows.columns);
+    }
+    PairedRows grouped = rows;
+    grouped.right = copies.data();
+    grouped.rows = rows.rows / group;
+    grouped.columns = grouped.left_stride = group * rows.columns;
+    function_(grouped);
+    PairedRows rest = grouped;
+    rest.left += grouped.rows * grouped.columns;
+    rest.output += grouped.rows * grouped.columns;
+    rest.rows = 1;
+    rest.columns = rows.rows % group * rows.columns;
+    function_(rest);
   }
 
   Operands operands_;
@@ -102,6 +129,9 @@ OperationPointer make_lookup(std::string_view name, const Operands& operands, Pa
   return make_elementwise(name, operands, Lookup{std::move(table)}, kNanosecondsPerElement, target);
 }
 
+// Plain C++ looks up faster than it emulates vectors.
+bool looks_everything_up(const Target& target) { return target.isa == Isa::kPortable; }
+
 void swap_operands(auto& operation) {
   graph::BroadcastExtents& extents = operation.extents;
   std::swap(operation.left, operation.right);
@@ -109,16 +139,16 @@ void swap_operands(auto& operation) {
   std::swap(operation.left_zero_point, operation.right_zero_point);
 }
 
-// Kernels repeat elements of the right operand only; sums and products do not mind.
+// Only the right operand is repeated below; sums and products do not mind.
 graph::LoweredAdd with_repetition_on_the_right(graph::LoweredAdd add) {
-  if (Broadcasting(add.extents).left_repeats()) {
+  if (Broadcasting(add.extents).left_repeats_more()) {
     swap_operands(add);
     std::swap(add.left_scale, add.right_scale);
   }
   return add;
 }
 graph::LoweredMul with_repetition_on_the_right(graph::LoweredMul mul) {
-  if (Broadcasting(mul.extents).left_repeats()) {
+  if (Broadcasting(mul.extents).left_repeats_more()) {
     swap_operands(mul);
   }
   return mul;
@@ -130,6 +160,9 @@ OperationPointer make_operation(const graph::LoweredAdd& given, const Target& ta
   constexpr double kNanosecondsPerElement = 0.15;
   const graph::LoweredAdd add = with_repetition_on_the_right(given);
   const Operands operands(add);
+  if (looks_everything_up(target)) {
+    return make_lookup("add_lookup", operands, pair_table(add), target);
+  }
   const auto make_adder = [&](const AffineSum& sum) {
     return make_elementwise("add", operands, Adder{elementwise_kernels(target.isa), sum},
                             kNanosecondsPerElement, target);
@@ -154,7 +187,7 @@ OperationPointer make_operation(const graph::LoweredMul& given, const Target& ta
   const graph::LoweredMul mul = with_repetition_on_the_right(given);
   const Operands operands(mul);
   Requantization requantization = make_requantization(mul.output_stage, kNoBias, kLargestProduct);
-  if (requantization.form == ScaleForm::kGeneral) {
+  if (looks_everything_up(target) || requantization.form == ScaleForm::kGeneral) {
     return make_lookup("mul_lookup", operands, pair_table(mul), target);
   }
   return make_elementwise("mul", operands,

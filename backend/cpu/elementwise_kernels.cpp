@@ -42,7 +42,7 @@ struct AffineSumOfVectors {
   HalfWordVector high;
   HalfWordVector low;
   WordVector fraction;
-  WordVector shift;
+  int shift;
   HalfWordVector whole;
   ByteVector minimum;
   ByteVector maximum;
@@ -51,7 +51,7 @@ struct AffineSumOfVectors {
       : high(repeat_pair(sum.left_high, sum.right_high)),
         low(repeat_pair(sum.left_low, sum.right_low)),
         fraction(hn::Set(Words(), sum.fraction)),
-        shift(hn::Set(Words(), sum.shift)),
+        shift(sum.shift),
         whole(hn::Set(HalfWords(), static_cast<int16_t>(sum.whole))),
         minimum(hn::Set(Bytes(), static_cast<uint8_t>(sum.minimum))),
         maximum(hn::Set(Bytes(), static_cast<uint8_t>(sum.maximum))) {}
@@ -60,7 +60,12 @@ struct AffineSumOfVectors {
   HWY_INLINE WordVector sum(UnsignedHalfWordVector pairs) const {
     const HalfWordVector operands = hn::BitCast(HalfWords(), pairs);
     const WordVector carry = hn::ShiftRight<15>(hn::Add(pair_products(operands, low), fraction));
-    return hn::Add(pair_products(operands, high), carry) >> shift;
+    const WordVector sum = hn::Add(pair_products(operands, high), carry);
+#if HWY_TARGET == HWY_SSE4
+    return hn::ShiftRightSame(sum, shift);  // has no shift by counts in lanes
+#else
+    return sum >> hn::Set(Words(), shift);
+#endif
   }
 
   HWY_INLINE HalfWordVector sums(ByteVector pairs) const {

@@ -21,9 +21,7 @@ class Mean final : public BlockwiseOperation {
         output_(mean.output),
         reduced_(mean.reduced),
         inner_(mean.inner),
-        steps_{.thresholds = mean.thresholds,
-               // Of bytes less 128.
-               .offset = static_cast<int32_t>(-128u * static_cast<uint32_t>(mean.reduced))},
+        steps_(step_function(mean)),
         kernels_(mean_kernels(target.isa)) {}
 
   int64_t constant_bytes() const override { return sizeof(steps_); }
@@ -34,6 +32,19 @@ class Mean final : public BlockwiseOperation {
     constexpr double kForResult = 3.0;
     const double results = static_cast<double>(mean.outer) * mean.inner;
     return results * (mean.reduced * kForElement + kForResult);
+  }
+
+  static StepFunction step_function(const graph::LoweredMean& mean) {
+    // Of which no sum leaves 32 bits: lowering lets no more through.
+    constexpr int32_t kLargestCount = 1 << 22;
+    // Sums of bytes less 128.
+    StepFunction steps{.thresholds = mean.thresholds,
+                       .offset = static_cast<int32_t>(-128u * static_cast<uint32_t>(mean.reduced)),
+                       .line = std::nullopt};
+    if (mean.reduced <= kLargestCount) {
+      steps.line = step_line(steps.thresholds, -128 * mean.reduced, 127 * mean.reduced);
+    }
+    return steps;
   }
 
   void run_block(const Block& block, TensorMemory tensors, std::byte* /*scratch*/) const override {

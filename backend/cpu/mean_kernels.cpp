@@ -22,21 +22,31 @@ HWY_INLINE Quarters sums_of_columns(const ByteRows& rows, size_t column) {
 // Binary search in each lane: as many thresholds as `reached` are known not to be above the sum.
 HWY_INLINE WordVector thresholds_reached(const StepFunction& steps, WordVector sum) {
   const Words d;
-  const WordVector shifted = hn::Add(sum, hn::Set(d, steps.offset));
   WordVector reached = hn::Zero(d);
   for (int32_t step = 128; step > 0; step /= 2) {
     const WordVector last = hn::Add(reached, hn::Set(d, step - 1));
     const WordVector threshold = hn::GatherIndex(d, steps.thresholds.data(), last);
-    const WordVector more = hn::IfThenZeroElse(shifted < threshold, hn::Set(d, step));
+    const WordVector more = hn::IfThenZeroElse(sum < threshold, hn::Set(d, step));
     reached = hn::Add(reached, more);
   }
   return reached;
 }
 
+HWY_INLINE WordVector on_line(const StepLine& line, WordVector sum) {
+  const Floats d;
+  const FloatVector value =
+      hn::Add(hn::Mul(hn::ConvertTo(d, sum), hn::Set(d, line.slope)), hn::Set(d, line.intercept));
+  return hn::ConvertTo(Words(), hn::Min(hn::Max(value, hn::Zero(d)), hn::Set(d, 255.0f)));
+}
+
 void mean(const ByteRows& rows, const StepFunction& steps, uint8_t* output) {
+  const WordVector offset = hn::Set(Words(), steps.offset);
   store_vectors(static_cast<size_t>(rows.columns), output, [&](size_t column) HWY_ATTR {
     Quarters quarters = sums_of_columns(rows, column);
-    for (WordVector& words : quarters.words) words = thresholds_reached(steps, words);
+    for (WordVector& words : quarters.words) {
+      const WordVector sum = hn::Add(words, offset);
+      words = steps.line ? on_line(*steps.line, sum) : thresholds_reached(steps, sum);
+    }
     return pack(quarters);
   });
 }

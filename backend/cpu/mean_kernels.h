@@ -3,8 +3,10 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 
 #include "backend/cpu/isa.h"
+#include "backend/cpu/step_line.h"
 
 namespace lockstep::backend::cpu {
 
@@ -19,7 +21,8 @@ struct ByteRows {
 // The number of thresholds t with sum + offset >= t, where they ascend.
 struct StepFunction {
   std::array<int32_t, 255> thresholds{};
-  int32_t offset = 0;  // added modulo 2^32
+  int32_t offset = 0;            // added modulo 2^32
+  std::optional<StepLine> line;  // the same function of sum + offset, where there is one
 };
 
 struct MeanKernels {

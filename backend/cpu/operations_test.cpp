@@ -10,6 +10,7 @@
 #include <limits>
 #include <random>
 
+#include "backend/cpu/step_line.h"
 #include "backend/cpu/testing/operation_runs.h"
 #include "host_ref/data_movement.h"
 #include "host_ref/mean.h"
@@ -114,9 +115,11 @@ TEST(CpuPool, EqualsTheReference) {
   }
 }
 
-// All values alike and every count: the largest sums, and of neighbours all ties.
+// Of some counts float32's inverse is so far off that the estimated quotient is one too small where
+// the true one is a power of two: 82, 94, 110 and more.
 TEST(CpuPool, AveragesExactlyForAllCounts) {
-  for (int32_t count = 1; count <= 300; count = count < 20 ? count + 1 : count * 3 / 2) {
+  for (const int32_t count :
+       {1, 2, 3, 4, 5, 6, 7, 9, 12, 16, 25, 49, 64, 82, 94, 110, 122, 164, 256, 257, 258, 300}) {
     for (const int32_t offset : {0, 128}) {
       graph::LoweredPool pool;
       pool.input_extent = {1, 1, count, 256};
@@ -135,20 +138,25 @@ TEST(CpuPool, AveragesExactlyForAllCounts) {
   }
 }
 
-// As many as lowering lets through.
+// As many as lowering lets through: 199 1/2 on average, or so little less than it that float32 does
+// not tell the difference.
 TEST(CpuPool, AveragesMillionsOfValues) {
   graph::LoweredPool pool;
   pool.output = 1;
   pool.input_extent = {1, 2048, 2048, 1};
   pool.window.kernel_height = pool.window.kernel_width = 2048;
   pool.accumulator_offset = 128;
-  std::vector<std::byte> input(static_cast<size_t>(pool.input_extent.elements() + kReadSlack),
-                               std::byte{255});
+  const auto count = static_cast<size_t>(pool.input_extent.elements());
+  std::vector<std::byte> input(count + kReadSlack, std::byte{199});
+  std::fill_n(input.begin(), count / 2, std::byte{200});
   for (const Isa isa : executable_isas()) {
     const OperationPointer operation = make_operation(pool, {.isa = isa});
-    std::byte output{};
-    operation->run(0, std::array{input.data(), &output}, nullptr);
-    EXPECT_EQ(std::to_integer<int>(output), 255) << operation->variant();
+    for (const int result : {200, 199}) {
+      std::byte output{};
+      input[0] = result == 200 ? std::byte{200} : std::byte{199};
+      operation->run(0, std::array{input.data(), &output}, nullptr);
+      EXPECT_EQ(std::to_integer<int>(output), result) << operation->variant();
+    }
   }
 }
 
@@ -205,6 +213,29 @@ TEST(CpuMean, TakesAnyThresholds) {
   std::ranges::sort(thresholds);
   expect_mean(3, 3, 100, thresholds);
   expect_mean(3, 3, 3, thresholds);
+}
+
+// Steps as long as each other, but for their rounding to whole sums.
+TEST(CpuMean, FindsLinesOfPlainMeans) {
+  for (const int32_t count : {2, 7, 49, 64, 1000}) {
+    std::array<int32_t, 255> thresholds{};
+    for (int32_t i = 0; i < 255; ++i) {
+      thresholds[static_cast<size_t>(i)] =
+          static_cast<int32_t>(std::ceil((i - 127.0 - 0.5) * count * 0.83));
+    }
+    const std::optional<StepLine> line = step_line(thresholds, -128 * count, 127 * count);
+    ASSERT_TRUE(line) << count;
+    for (int32_t sum = -128 * count; sum <= 127 * count; sum += 1 + count / 100) {
+      const auto reached = std::ranges::upper_bound(thresholds, sum) - thresholds.begin();
+      ASSERT_EQ((*line)(sum), reached) << sum << " of " << count;
+    }
+  }
+}
+
+TEST(CpuMean, FindsNoLineOfUnequalSteps) {
+  std::array<int32_t, 255> thresholds = mean_thresholds(100);
+  thresholds[100] = thresholds[99];
+  EXPECT_FALSE(step_line(thresholds, -12800, 12700));
 }
 
 // --- Tables ------------------------------------------------------------------------------------
