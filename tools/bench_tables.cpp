@@ -80,15 +80,17 @@ std::string device_text(const bench::DeviceBenchmark& benchmark) {
   Table table({{.title = "measurement"},
                {.title = "value", .align = Align::kRight},
                {.title = "unit"},
+               {.title = "of peak", .align = Align::kRight},
                {.title = "p95/median", .align = Align::kRight},
                {.title = "samples", .align = Align::kRight},
                {.title = "of what", .align = Align::kLeft, .maximum_width = 90}});
   for (const bench::DeviceMeasurement& each : benchmark.measurements) {
     if (!each.unavailable.empty()) {
-      table.add_row({each.name, "", "", "", "", each.unavailable});
+      table.add_row({each.name, "", "", "", "", "", each.unavailable});
       continue;
     }
     table.add_row({each.name, digits(each.value), each.unit,
+                   each.percent_of_peak > 0 ? fmt::format("{:.0f} %", each.percent_of_peak) : "",
                    fmt::format("{:.2f}", each.time.p95_seconds / each.time.median_seconds),
                    fmt::format("{}", each.time.samples), each.meaning});
   }

@@ -14,11 +14,9 @@ namespace {
 
 Result<int> run(const BenchOptions& options) {
   bench::BenchReport report = options.new_report("device");
-  const auto context = bench::open_vulkan_context(options.device, options.device_options());
-  if (!context) return tl::unexpected(context.error());
   ProgressLine progress("bench device", !options.no_progress);
   auto measured = bench::run_device_benchmark(
-      *context,
+      options.device, options.device_options(),
       {.filter = options.filter, .measure = options.measure_options(), .quick = options.quick},
       [&](const std::string& text) { progress.show(text); });
   if (!measured) return tl::unexpected(measured.error());

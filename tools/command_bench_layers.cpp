@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "backend/registry.h"
+#include "bench/device/device_benchmark.h"
 #include "bench/layers/layer_benchmark.h"
 #include "graph/tflite_reader.h"
 #include "tools/bench_commands.h"

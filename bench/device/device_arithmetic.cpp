@@ -120,9 +120,9 @@ std::vector<Candidate> find_candidates(const LogicalDevice& device, double targe
 
 }  // namespace
 
-Result<std::vector<DeviceMeasurement>> measure_multiply_add(
-    const LogicalDevice& device, const DeviceBenchmarkOptions& options,
-    const std::function<bool(const std::string&)>& is_wanted) {
+Result<std::vector<DeviceMeasurement>> measure_multiply_add(const LogicalDevice& device,
+                                                            const DeviceBenchmarkOptions& options,
+                                                            const IsWanted& is_wanted) {
   std::vector<DeviceMeasurement> measurements;
   std::vector<SteppedKernel> kernels;
   std::vector<size_t> measurement_of;

@@ -3,7 +3,8 @@
 
 #include <vector>
 
-#include "bench/device/device_benchmark.h"
+#include "backend/vulkan/logical_device.h"
+#include "bench/device_measurement.h"
 
 namespace lockstep::bench {
 
@@ -11,6 +12,6 @@ namespace lockstep::bench {
 // compared with the host's: kInternal where one is wrong.
 Result<std::vector<DeviceMeasurement>> measure_multiply_add(
     const backend::vulkan::LogicalDevice& device, const DeviceBenchmarkOptions& options,
-    const std::function<bool(const std::string&)>& is_wanted);
+    const IsWanted& is_wanted);
 
 }  // namespace lockstep::bench

@@ -1,91 +1,125 @@
 #include "bench/device/device_benchmark.h"
 
+#include <algorithm>
+#include <iterator>
 #include <map>
 #include <mutex>
-#include <regex>
 
 #include "backend/registry.h"
-#include "backend/vulkan/vulkan_backend.h"
-#include "bench/device/device_arithmetic.h"
-#include "bench/device/device_memory.h"
-#include "bench/device/device_overhead.h"
+#include "bench/cpu/cpu_benchmark.h"
+#include "bench/device/device_layers.h"
+#include "bench/device/vulkan_benchmark.h"
 #include "bench/name_filter.h"
 
 namespace lockstep::bench {
 namespace {
 
-using backend::vulkan::DeviceContext;
-
-bool is_exact_peak(const DeviceMeasurement& measurement) {
-  return measurement.name.starts_with("multiply-add/") && measurement.unavailable.empty();
-}
-
 Roofline roofline_of(const std::vector<DeviceMeasurement>& measurements) {
   Roofline roofline;
   for (const DeviceMeasurement& each : measurements) {
-    if (is_exact_peak(each) && each.value > roofline.peak_gops) {
+    if (each.name.starts_with("multiply-add/") && each.value > roofline.peak_gops) {
       roofline.peak_gops = each.value;
       roofline.peak_form = each.name.substr(each.name.find('/') + 1);
     }
-    if (each.name == "memory/copy" || each.name == "memory/read") {
+    if (each.name.starts_with("memory/copy") || each.name.starts_with("memory/read")) {
       roofline.gigabytes_per_second = std::max(roofline.gigabytes_per_second, each.value);
     }
   }
   return roofline;
 }
 
-}  // namespace
+struct Question {
+  std::string selector;
+  backend::DeviceOptions device_options;
+  DeviceBenchmarkOptions options;
+  IsWanted is_wanted;
+  Progress progress;
+};
 
-Result<std::shared_ptr<DeviceContext>> open_vulkan_context(const std::string& selector,
-                                                           const backend::DeviceOptions& options) {
-  const auto opened = backend::open_device(selector, options);
-  if (!opened) return tl::unexpected(opened.error());
-  const backend::DeviceDescription& wanted = (*opened)->description();
-  if (wanted.backend != "vulkan") {
-    return make_error(ErrorCode::kUnsupported,
-                      "'{}' is no Vulkan device: there is nothing to "
-                      "measure below whole layers",
-                      wanted.name);
-  }
-  const auto listed = backend::vulkan::list_devices();
-  if (!listed) return tl::unexpected(listed.error());
-  for (size_t i = 0; i < listed->size(); ++i) {
-    const backend::DeviceDescription& each = (*listed)[i];
-    if (each.name == wanted.name && each.device_uuid == wanted.device_uuid &&
-        each.driver_uuid == wanted.driver_uuid && each.driver == wanted.driver) {
-      return backend::vulkan::open_context(i, options);
-    }
-  }
-  return make_error(ErrorCode::kDeviceUnavailable, "'{}' is gone", wanted.name);
+// What was measured below whole layers, and who is to compute layers.
+struct Answer {
+  std::string clock;
+  std::vector<DeviceMeasurement> measurements;
+  std::vector<LayerContender> contenders;
+};
+
+LayerContender as_it_is(const std::shared_ptr<backend::Device>& device, double peak_gops) {
+  return {.suffix = "",
+          .open = [device] { return Result<std::shared_ptr<backend::Device>>(device); },
+          .peak_gops = peak_gops};
 }
 
-Result<DeviceBenchmark> run_device_benchmark(const std::shared_ptr<DeviceContext>& context,
+Result<Answer> ask_vulkan(const std::shared_ptr<backend::Device>& device,
+                          const Question& question) {
+  const auto context = open_vulkan_context(device->description(), question.device_options);
+  if (!context) return tl::unexpected(context.error());
+  auto measured =
+      measure_vulkan(*(*context)->device, question.options, question.is_wanted, question.progress);
+  if (!measured) return tl::unexpected(measured.error());
+  const double peak_gops = roofline_of(*measured).peak_gops;
+  return Answer{.clock = (*context)->device->capabilities().timestamps
+                             ? "device timestamps"
+                             : "host clock: the device has no timestamps",
+                .measurements = std::move(*measured),
+                .contenders = {as_it_is(device, peak_gops)}};
+}
+
+Result<Answer> ask_cpu(const std::shared_ptr<backend::Device>& device, const Question& question) {
+  const auto target = target_of(device->description());
+  if (!target) return tl::unexpected(target.error());
+  auto measured = measure_cpu(*target, question.options, question.is_wanted, question.progress);
+  if (!measured) return tl::unexpected(measured.error());
+  Answer answer{.clock = "host clock", .measurements = {}, .contenders = {}};
+  for (const CpuArithmetic& each : measured->arithmetic) {
+    answer.measurements.push_back(each.measurement);
+  }
+  std::ranges::move(measured->memory, std::back_inserter(answer.measurements));
+  for (const backend::cpu::Isa isa : backend::cpu::executable_isas()) {
+    if (isa > target->isa) continue;
+    answer.contenders.push_back(
+        {.suffix = fmt::format("-{}", backend::cpu::isa_name(isa)),
+         .open = [&question,
+                  isa] { return open_with_isa(question.selector, question.device_options, isa); },
+         .peak_gops = peak_gops(measured->arithmetic, {.isa = isa, .threads = target->threads})});
+  }
+  return answer;
+}
+
+Result<Answer> ask(const std::shared_ptr<backend::Device>& device, const Question& question) {
+  const std::string& backend = device->description().backend;
+  if (backend == "vulkan") return ask_vulkan(device, question);
+  if (backend == "cpu") return ask_cpu(device, question);
+  return Answer{.clock = "host clock", .measurements = {}, .contenders = {as_it_is(device, 0)}};
+}
+
+}  // namespace
+
+Result<DeviceBenchmark> run_device_benchmark(const std::string& selector,
+                                             const backend::DeviceOptions& device_options,
                                              const DeviceBenchmarkOptions& options,
                                              const Progress& progress) {
   const auto filter = NameFilter::create(options.filter);
   if (!filter) return tl::unexpected(filter.error());
-  const auto is_wanted = [&](const std::string& name) { return filter->matches(name); };
-  DeviceBenchmark benchmark;
-  benchmark.device = context->device->physical().description;
-  benchmark.clock = context->device->capabilities().timestamps
-                        ? "device timestamps"
-                        : "host clock: the device has no timestamps";
-  const struct {
-    const char* what;
-    Result<std::vector<DeviceMeasurement>> (*measure)(
-        const backend::vulkan::LogicalDevice&, const DeviceBenchmarkOptions&,
-        const std::function<bool(const std::string&)>&);
-  } parts[] = {{"overheads", measure_overhead},
-               {"memory", measure_memory},
-               {"multiplying and adding", measure_multiply_add}};
-  for (const auto& part : parts) {
-    progress(part.what);
-    auto measured = part.measure(*context->device, options, is_wanted);
-    if (!measured) return tl::unexpected(measured.error());
-    std::ranges::move(*measured, std::back_inserter(benchmark.measurements));
-  }
-  if (benchmark.measurements.empty()) return filter->matches_nothing("measurement");
+  const auto device = backend::open_device(selector, device_options);
+  if (!device) return tl::unexpected(device.error());
+  const Question question{
+      .selector = selector,
+      .device_options = device_options,
+      .options = options,
+      .is_wanted = [&filter](const std::string& name) { return filter->matches(name); },
+      .progress = progress};
+  auto answer = ask(*device, question);
+  if (!answer) return tl::unexpected(answer.error());
+  DeviceBenchmark benchmark{.device = (*device)->description(),
+                            .clock = std::move(answer->clock),
+                            .measurements = std::move(answer->measurements),
+                            .roofline = {}};
   benchmark.roofline = roofline_of(benchmark.measurements);
+  progress("whole layers");
+  auto layers = measure_device_layers(answer->contenders, options.measure, question.is_wanted);
+  if (!layers) return tl::unexpected(layers.error());
+  std::ranges::move(*layers, std::back_inserter(benchmark.measurements));
+  if (benchmark.measurements.empty()) return filter->matches_nothing("measurement");
   return benchmark;
 }
 
@@ -96,14 +130,15 @@ Result<Roofline> quick_roofline(const std::string& selector,
   const std::lock_guard lock(mutex);
   const std::pair key(selector, options.mask);
   if (const auto found = known.find(key); found != known.end()) return found->second;
-  const auto context = open_vulkan_context(selector, options);
-  if (!context && context.error().code == ErrorCode::kUnsupported) return Roofline{};
-  if (!context) return tl::unexpected(context.error());
+  const auto device = backend::open_device(selector, options);
+  if (!device) return tl::unexpected(device.error());
+  const std::string& backend = (*device)->description().backend;
+  if (backend != "vulkan" && backend != "cpu") return Roofline{};
   DeviceBenchmarkOptions quick;
   quick.filter = "multiply-add/|memory/(copy|read)";
   quick.measure = {.minimum_seconds = 0.05, .repetitions = 2};
   quick.quick = true;
-  const auto benchmark = run_device_benchmark(*context, quick, [](const std::string&) {});
+  const auto benchmark = run_device_benchmark(selector, options, quick, [](const std::string&) {});
   if (!benchmark) return tl::unexpected(benchmark.error());
   return known.emplace(key, benchmark->roofline).first->second;
 }

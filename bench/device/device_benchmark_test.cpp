@@ -4,9 +4,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "backend/cpu/isa.h"
 #include "backend/registry.h"
 #include "backend/vulkan/testing/validation_environment.h"
 #include "bench/device/device_cooperative_matrix.h"
+#include "bench/device/device_layers.h"
 #include "bench/device/multiply_add_form.h"
 
 namespace lockstep::bench {
@@ -39,11 +41,9 @@ TEST(DeviceBenchmark, MeasuresEverythingOnEveryDevice) {
   const auto devices = vulkan_devices();
   if (devices.empty()) GTEST_SKIP() << "no Vulkan device";
   for (const size_t index : devices) {
-    const auto context = open_vulkan_context(std::to_string(index), {});
-    ASSERT_TRUE(context) << context.error().message;
-    SCOPED_TRACE((*context)->device->physical().description.name);
-    const auto benchmark = run_device_benchmark(*context, tiny(""), kSilence);
+    const auto benchmark = run_device_benchmark(std::to_string(index), {}, tiny(""), kSilence);
     ASSERT_TRUE(benchmark) << benchmark.error().message;
+    SCOPED_TRACE(benchmark->device.name);
     size_t forms = 0;
     for (const DeviceMeasurement& each : benchmark->measurements) {
       forms += each.name.starts_with("multiply-add/") ? 1 : 0;
@@ -54,16 +54,18 @@ TEST(DeviceBenchmark, MeasuresEverythingOnEveryDevice) {
     // Cooperative matrices: one for each shape, or one that says there is none.
     EXPECT_GT(forms, kAllMultiplyAddForms.size());
     EXPECT_TRUE(benchmark->roofline.is_known());
+    const auto gemm =
+        std::ranges::find(benchmark->measurements, "gemm/512", &DeviceMeasurement::name);
+    ASSERT_NE(gemm, benchmark->measurements.end());
+    EXPECT_DOUBLE_EQ(gemm->percent_of_peak, 100 * gemm->value / benchmark->roofline.peak_gops);
   }
 }
 
 TEST(DeviceBenchmark, FormsThatTheMaskHidesSayWhy) {
   const auto devices = vulkan_devices();
   if (devices.empty()) GTEST_SKIP() << "no Vulkan device";
-  const auto context =
-      open_vulkan_context(std::to_string(devices.back()), {.mask = "int-dot,timestamps"});
-  ASSERT_TRUE(context) << context.error().message;
-  const auto benchmark = run_device_benchmark(*context, tiny("dot"), kSilence);
+  const auto benchmark = run_device_benchmark(
+      std::to_string(devices.back()), {.mask = "int-dot,timestamps"}, tiny("dot"), kSilence);
   ASSERT_TRUE(benchmark) << benchmark.error().message;
   ASSERT_EQ(benchmark->measurements.size(), 2u);
   for (const DeviceMeasurement& each : benchmark->measurements) {
@@ -74,22 +76,77 @@ TEST(DeviceBenchmark, FormsThatTheMaskHidesSayWhy) {
 }
 
 TEST(DeviceBenchmark, AFilterThatLeavesNothingIsAnError) {
-  const auto devices = vulkan_devices();
-  if (devices.empty()) GTEST_SKIP() << "no Vulkan device";
-  const auto context = open_vulkan_context(std::to_string(devices.back()), {});
-  ASSERT_TRUE(context) << context.error().message;
-  const auto benchmark = run_device_benchmark(*context, tiny("teleport"), kSilence);
+  const auto benchmark = run_device_benchmark("ref", {}, tiny("teleport"), kSilence);
   ASSERT_FALSE(benchmark);
   EXPECT_THAT(benchmark.error().message, HasSubstr("teleport"));
 }
 
 TEST(DeviceBenchmark, TheReferenceHasNothingToMeasureBelowLayers) {
-  const auto context = open_vulkan_context("ref", {});
-  ASSERT_FALSE(context);
-  EXPECT_EQ(context.error().code, ErrorCode::kUnsupported);
+  const auto benchmark = run_device_benchmark("ref", {}, tiny(""), kSilence);
+  ASSERT_TRUE(benchmark) << benchmark.error().message;
+  ASSERT_EQ(benchmark->measurements.size(), 2u);
+  EXPECT_EQ(benchmark->measurements[0].name, "gemm/512");
+  EXPECT_EQ(benchmark->measurements[1].name, "depthwise/3x3");
+  for (const DeviceMeasurement& each : benchmark->measurements) {
+    EXPECT_GT(each.value, 0) << each.name;
+    EXPECT_EQ(each.percent_of_peak, 0) << each.name;
+  }
   const auto roofline = quick_roofline("ref", {});
   ASSERT_TRUE(roofline);
   EXPECT_FALSE(roofline->is_known());
+}
+
+TEST(DeviceBenchmark, TheProcessorReachesAPartOfItsPeakWithEachInstructionSet) {
+  const auto listed = backend::list_devices();
+  const auto cpu = std::ranges::find(listed, "cpu", &backend::DeviceDescription::backend);
+  if (cpu == listed.end()) GTEST_SKIP() << "no processor";
+  const auto benchmark =
+      run_device_benchmark("cpu", {}, tiny("multiply-add|memory|gemm"), kSilence);
+  ASSERT_TRUE(benchmark) << benchmark.error().message;
+  EXPECT_TRUE(benchmark->roofline.is_known());
+  for (const backend::cpu::Isa isa : backend::cpu::executable_isas()) {
+    const std::string name = fmt::format("gemm/512-{}", backend::cpu::isa_name(isa));
+    const auto gemm = std::ranges::find(benchmark->measurements, name, &DeviceMeasurement::name);
+    ASSERT_NE(gemm, benchmark->measurements.end()) << name;
+    EXPECT_EQ(gemm->unavailable, "") << name;
+    EXPECT_GT(gemm->percent_of_peak, 0) << name;
+  }
+}
+
+class DeviceLayers : public testing::Test {
+ protected:
+  static Result<std::vector<DeviceMeasurement>> measure_layers(
+      std::vector<LayerContender> contenders) {
+    return measure_device_layers(contenders, {.minimum_seconds = 1e-4, .repetitions = 1},
+                                 [](const std::string& name) { return name.starts_with("gemm"); });
+  }
+  static Result<std::shared_ptr<backend::Device>> open_reference() {
+    return backend::open_device("ref", {});
+  }
+};
+
+TEST_F(DeviceLayers, EachContenderIsComparedWithItsOwnPeak) {
+  const auto layers = measure_layers({{"-a", open_reference, 10}, {"-b", open_reference, 20}});
+  ASSERT_TRUE(layers) << layers.error().message;
+  ASSERT_EQ(layers->size(), 2u);
+  EXPECT_EQ((*layers)[0].name, "gemm/512-a");
+  EXPECT_DOUBLE_EQ((*layers)[0].percent_of_peak, 100 * (*layers)[0].value / 10);
+  EXPECT_EQ((*layers)[1].name, "gemm/512-b");
+  EXPECT_DOUBLE_EQ((*layers)[1].percent_of_peak, 100 * (*layers)[1].value / 20);
+}
+
+TEST_F(DeviceLayers, WhoCannotBeOpenedSaysWhyAndWhoIsLostFails) {
+  const auto fail = [](ErrorCode code) {
+    return [code]() -> Result<std::shared_ptr<backend::Device>> {
+      return make_error(code, "not today");
+    };
+  };
+  const auto layers = measure_layers({{"", fail(ErrorCode::kUnsupported), 10}});
+  ASSERT_TRUE(layers) << layers.error().message;
+  EXPECT_EQ(layers->at(0).unavailable, "not today");
+  const auto lost = measure_layers({{"", fail(ErrorCode::kDeviceLost), 10}});
+  ASSERT_FALSE(lost);
+  EXPECT_THAT(lost.error().message, HasSubstr("gemm/512: not today"));
 }
 
 Seeds numbered_seeds() {

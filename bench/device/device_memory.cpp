@@ -58,9 +58,9 @@ struct TimedCopy {
 
 }  // namespace
 
-Result<std::vector<DeviceMeasurement>> measure_memory(
-    const LogicalDevice& device, const DeviceBenchmarkOptions& options,
-    const std::function<bool(const std::string&)>& is_wanted) {
+Result<std::vector<DeviceMeasurement>> measure_memory(const LogicalDevice& device,
+                                                      const DeviceBenchmarkOptions& options,
+                                                      const IsWanted& is_wanted) {
   if (std::ranges::none_of(kNames, [&](const char* name) { return is_wanted(name); })) {
     return std::vector<DeviceMeasurement>{};
   }

@@ -38,9 +38,9 @@ Result<double> compile_once(const LogicalDevice& device, std::string_view module
 
 }  // namespace
 
-Result<std::vector<DeviceMeasurement>> measure_overhead(
-    const LogicalDevice& device, const DeviceBenchmarkOptions& options,
-    const std::function<bool(const std::string&)>& is_wanted) {
+Result<std::vector<DeviceMeasurement>> measure_overhead(const LogicalDevice& device,
+                                                        const DeviceBenchmarkOptions& options,
+                                                        const IsWanted& is_wanted) {
   auto units = Buffer::create(device, 1024, MemoryUse::kUpload, "nothing in particular");
   if (!units) return tl::unexpected(units.error());
   auto sums = Buffer::create(device, 4 * kLocalSize, MemoryUse::kDownload, "nothing in particular");

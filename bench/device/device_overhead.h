@@ -3,13 +3,14 @@
 
 #include <vector>
 
-#include "bench/device/device_benchmark.h"
+#include "backend/vulkan/logical_device.h"
+#include "bench/device_measurement.h"
 
 namespace lockstep::bench {
 
 // Measurements "overhead/..." and "compile/...", those that `is_wanted` by name.
 Result<std::vector<DeviceMeasurement>> measure_overhead(
     const backend::vulkan::LogicalDevice& device, const DeviceBenchmarkOptions& options,
-    const std::function<bool(const std::string&)>& is_wanted);
+    const IsWanted& is_wanted);
 
 }  // namespace lockstep::bench

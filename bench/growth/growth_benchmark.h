@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "bench/device/device_benchmark.h"
+#include "bench/device_measurement.h"
 #include "bench/measure.h"
 #include "bench/statistics.h"
 #include "graph/graph.h"

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "bench/device/device_benchmark.h"
+#include "bench/device_measurement.h"
 #include "bench/measure.h"
 #include "bench/models/contender.h"
 #include "bench/models/start_up.h"

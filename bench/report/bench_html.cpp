@@ -120,12 +120,13 @@ void write_device(HtmlWriter& page, const DeviceBenchmark& benchmark) {
   start_table(page, {{"measurement", false},
                      {"value", true},
                      {"", false},
+                     {"of peak", true},
                      {"p95 / median", true},
                      {"of what", false}});
   for (const DeviceMeasurement& each : benchmark.measurements) {
     page.raw("<tr>").element("th", each.name);
     if (!each.unavailable.empty()) {
-      page.raw("<td></td><td></td><td></td>")
+      page.raw("<td></td><td></td><td></td><td></td>")
           .element("td", each.unavailable, "soft")
           .raw("</tr>\n");
       continue;
@@ -133,6 +134,8 @@ void write_device(HtmlWriter& page, const DeviceBenchmark& benchmark) {
     const std::string value = digits(each.value) + " " + each.unit;
     number_cell(page, value);
     page.raw("<td>").raw(bar(each.value / largest[group(each)], -1, "s0", value)).raw("</td>");
+    number_cell(page,
+                each.percent_of_peak > 0 ? fmt::format("{:.0f} %", each.percent_of_peak) : "");
     number_cell(page, fmt::format("{:.2f}", each.time.p95_seconds / each.time.median_seconds));
     page.element("td", each.meaning, "soft").raw("</tr>\n");
   }

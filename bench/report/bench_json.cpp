@@ -26,6 +26,7 @@ json as_json(const DeviceBenchmark& benchmark) {
     if (each.unavailable.empty()) {
       measurement.update(
           {{"value", each.value}, {"unit", each.unit}, {"time", as_json(each.time)}});
+      if (each.percent_of_peak > 0) measurement["percent_of_peak"] = each.percent_of_peak;
     } else {
       measurement["unavailable"] = each.unavailable;
     }

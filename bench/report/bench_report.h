@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "bench/device/device_benchmark.h"
+#include "bench/device_measurement.h"
 #include "bench/growth/growth_benchmark.h"
 #include "bench/layers/layer_benchmark.h"
 #include "bench/models/model_benchmark.h"

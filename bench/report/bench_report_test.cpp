@@ -36,6 +36,13 @@ BenchReport full_report() {
                                          .value = 100,
                                          .unit = "GOPS",
                                          .time = time});
+  report.device->measurements.push_back({.name = "gemm/512",
+                                         .meaning = "a layer",
+                                         .unavailable = {},
+                                         .value = 87,
+                                         .unit = "GOPS",
+                                         .time = time,
+                                         .percent_of_peak = 87.4});
   report.device->measurements.push_back({.name = "multiply-add/other",
                                          .meaning = "",
                                          .unavailable = "it has none",
@@ -92,8 +99,10 @@ TEST(BenchJson, HoldsEveryResult) {
   const json& measurements = report.at("device_benchmark").at("measurements");
   EXPECT_EQ(measurements[0].at("value"), 100.0);
   EXPECT_EQ(measurements[0].at("time").at("samples"), 9);
-  EXPECT_EQ(measurements[1].at("unavailable"), "it has none");
-  EXPECT_FALSE(measurements[1].contains("value"));
+  EXPECT_FALSE(measurements[0].contains("percent_of_peak"));
+  EXPECT_EQ(measurements[1].at("percent_of_peak"), 87.4);
+  EXPECT_EQ(measurements[2].at("unavailable"), "it has none");
+  EXPECT_FALSE(measurements[2].contains("value"));
   EXPECT_EQ(report.at("device_benchmark").at("roofline").at("peak_form"), "dot");
 
   const json& layer = report.at("layer_benchmark").at("layers")[0];
@@ -130,9 +139,10 @@ TEST(BenchJson, LeavesOutWhatWasNotMeasured) {
 TEST(BenchPage, ShowsEveryPartAndNeedsNothingElse) {
   const std::string page = html_page(full_report());
   for (const char* text :
-       {"Layers under the roofline", "what the device can do", "multiply-add/dot", "it has none",
-        "2.00 times as fast: fast", "wrong result", "m.tflite", "does not take part: not here",
-        "different", "size: exponent 2.00", "<svg class=\"plot\"", "prefers-color-scheme:dark"}) {
+       {"Layers under the roofline", "what the device can do", "multiply-add/dot", "87 %",
+        "it has none", "2.00 times as fast: fast", "wrong result", "m.tflite",
+        "does not take part: not here", "different", "size: exponent 2.00", "<svg class=\"plot\"",
+        "prefers-color-scheme:dark"}) {
     EXPECT_THAT(page, HasSubstr(text));
   }
   for (const char* text : {"http:", "https:", "src=", "<link", "@import", "<script"}) {
