@@ -86,6 +86,30 @@ TEST_F(BenchCommand, DeviceFindsTheRoofline) {
   }
 }
 
+TEST_F(BenchCommand, DeviceComparesTheProcessorsGemmWithItsPeak) {
+  const Outcome outcome =
+      bench("device", "--device cpu --threads 1 --filter 'multiply-add|memory/read|gemm' --json -");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.text;
+  const json device = json::parse(outcome.text).at("device_benchmark");
+  EXPECT_EQ(device.at("device").at("backend"), "cpu");
+  EXPECT_GT(device.at("roofline").at("peak_gops"), 0.0);
+  size_t gemms = 0;
+  for (const json& measurement : device.at("measurements")) {
+    const std::string name = measurement.at("name");
+    if (!name.starts_with("gemm/512-")) continue;
+    ++gemms;
+    EXPECT_GT(measurement.at("percent_of_peak"), 0.0) << name;
+  }
+  EXPECT_GT(gemms, 0u);
+}
+
+TEST_F(BenchCommand, DeviceMeasuresLayersOfTheReference) {
+  const Outcome outcome = bench("device", "--device ref --filter depthwise");
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.text;
+  EXPECT_THAT(outcome.text, HasSubstr("depthwise/3x3"));
+  EXPECT_THAT(outcome.text, HasSubstr("host clock, whole runs"));
+}
+
 TEST_F(BenchCommand, GrowthFitsSlopes) {
   const Outcome outcome = bench("growth", "--device ref --json '" + path("g.json") + "'");
   EXPECT_EQ(outcome.exit_code, 0) << outcome.text;
@@ -200,7 +224,7 @@ TEST_F(BenchCommand, MistakesNameWhatIsWrong) {
       {"bench layers --device ref --variants some", "variants"},
       {"bench layers --model /nonexistent.tflite", "/nonexistent.tflite"},
       {"bench growth --device ref --filter depth_99", "depth_99"},
-      {"bench device --device ref", "no Vulkan device"},
+      {"bench device --device ref --filter teleport", "teleport"},
       {"bench device --device nothing-like-this", "nothing-like-this"},
       {"bench models /nonexistent.tflite", "/nonexistent.tflite"},
       {"bench models --contender nobody '" + path("small.tflite") + "'", "nobody"},

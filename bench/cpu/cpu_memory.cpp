@@ -4,17 +4,18 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstdlib>
 #include <cstring>
-#include <memory>
+#include <new>
 #include <set>
 
+#include "backend/cpu/aligned_memory.h"
 #include "bench/cpu/read_words.h"
 #include "bench/cpu/threads.h"
 
 namespace lockstep::bench {
 namespace {
 
+using backend::cpu::AlignedArray;
 using backend::cpu::Target;
 
 constexpr uint32_t kFill = 0x01020304u;
@@ -83,21 +84,16 @@ std::vector<MemoryTest> memory_tests(const Target& target, bool quick) {
   return tests;
 }
 
-struct Free {
-  void operator()(uint32_t* words) const { std::free(words); }
-};
-using Words = std::unique_ptr<uint32_t[], Free>;
-
 // All pages touched.
-Result<Words> filled_words(size_t count, uint32_t value) {
-  constexpr size_t kAlignment = 4096;
-  const size_t bytes = (count * sizeof(uint32_t) + kAlignment - 1) / kAlignment * kAlignment;
-  Words words(static_cast<uint32_t*>(std::aligned_alloc(kAlignment, bytes)));
-  if (!words) {
-    return make_error(ErrorCode::kOutOfMemory, "no {} bytes of memory to measure it", bytes);
+Result<AlignedArray<uint32_t>> filled_words(size_t count, uint32_t value) {
+  try {
+    AlignedArray<uint32_t> words(count);
+    std::fill_n(words.data(), count, value);
+    return words;
+  } catch (const std::bad_alloc&) {
+    return make_error(ErrorCode::kOutOfMemory, "no room for {} words to measure memory with",
+                      count);
   }
-  std::fill_n(words.get(), count, value);
-  return words;
 }
 
 // One run of a test; every thread has its part of `from` and `to`.
@@ -147,19 +143,19 @@ Result<std::vector<DeviceMeasurement>> measure_cpu_memory(const Target& target,
   for (const MemoryTest& test : tests) {
     words = std::max(words, static_cast<size_t>(test.threads) * test.words());
   }
-  const auto from = filled_words(words, kFill);
+  auto from = filled_words(words, kFill);
   if (!from) return tl::unexpected(from.error());
-  const auto to = filled_words(words, 0);
+  auto to = filled_words(words, 0);
   if (!to) return tl::unexpected(to.error());
   std::vector<Competitor> competitors;
   for (const MemoryTest& test : tests) {
     if (test.movement == Movement::kCopy) {
-      if (Status status = check_copy(test, target.isa, from->get(), to->get()); !status) {
+      if (Status status = check_copy(test, target.isa, from->data(), to->data()); !status) {
         return tl::unexpected(status.error());
       }
     }
     competitors.push_back({test.name, [&test, isa = target.isa, &from, &to] {
-                             return run_test(test, isa, from->get(), to->get());
+                             return run_test(test, isa, from->data(), to->data());
                            }});
   }
   const auto seconds = measure(competitors, options.measure);

@@ -4,6 +4,7 @@
 #include <iterator>
 #include <map>
 #include <mutex>
+#include <tuple>
 
 #include "backend/registry.h"
 #include "bench/cpu/cpu_benchmark.h"
@@ -126,9 +127,9 @@ Result<DeviceBenchmark> run_device_benchmark(const std::string& selector,
 Result<Roofline> quick_roofline(const std::string& selector,
                                 const backend::DeviceOptions& options) {
   static std::mutex mutex;
-  static std::map<std::pair<std::string, std::string>, Roofline> known;
+  static std::map<std::tuple<std::string, std::string, int32_t>, Roofline> known;
   const std::lock_guard lock(mutex);
-  const std::pair key(selector, options.mask);
+  const std::tuple key(selector, options.mask, options.threads);
   if (const auto found = known.find(key); found != known.end()) return found->second;
   const auto device = backend::open_device(selector, options);
   if (!device) return tl::unexpected(device.error());
