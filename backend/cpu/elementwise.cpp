@@ -129,9 +129,6 @@ OperationPointer make_lookup(std::string_view name, const Operands& operands, Pa
   return make_elementwise(name, operands, Lookup{std::move(table)}, kNanosecondsPerElement, target);
 }
 
-// Plain C++ looks up faster than it emulates vectors.
-bool looks_everything_up(const Target& target) { return target.isa == Isa::kPortable; }
-
 void swap_operands(auto& operation) {
   graph::BroadcastExtents& extents = operation.extents;
   std::swap(operation.left, operation.right);
@@ -160,9 +157,6 @@ OperationPointer make_operation(const graph::LoweredAdd& given, const Target& ta
   constexpr double kNanosecondsPerElement = 0.15;
   const graph::LoweredAdd add = with_repetition_on_the_right(given);
   const Operands operands(add);
-  if (looks_everything_up(target)) {
-    return make_lookup("add_lookup", operands, pair_table(add), target);
-  }
   const auto make_adder = [&](const AffineSum& sum) {
     return make_elementwise("add", operands, Adder{elementwise_kernels(target.isa), sum},
                             kNanosecondsPerElement, target);
@@ -187,7 +181,7 @@ OperationPointer make_operation(const graph::LoweredMul& given, const Target& ta
   const graph::LoweredMul mul = with_repetition_on_the_right(given);
   const Operands operands(mul);
   Requantization requantization = make_requantization(mul.output_stage, kNoBias, kLargestProduct);
-  if (looks_everything_up(target) || requantization.form == ScaleForm::kGeneral) {
+  if (requantization.form == ScaleForm::kGeneral) {
     return make_lookup("mul_lookup", operands, pair_table(mul), target);
   }
   return make_elementwise("mul", operands,

@@ -64,6 +64,7 @@ BenchReport full_report() {
   ModelResult model{.model = "m.tflite", .multiply_accumulates = 5, .contenders = {}};
   model.contenders.push_back({.name = "lockstep", .meaning = "ours", .latency = time});
   model.contenders.back().same_bits = SameBits::kDifferent;
+  model.contenders.back().bits_of = "builtin-1";
   model.contenders.back().cold = StartUp{.seconds = 1, .peak_bytes = 2 << 20, .device_bytes = 3};
   model.contenders.push_back({.name = "builtin-1", .meaning = "theirs", .latency = time});
   model.contenders.back().latency.median_seconds = 0.001;
@@ -141,7 +142,7 @@ TEST(BenchPage, ShowsEveryPartAndNeedsNothingElse) {
   for (const char* text :
        {"Layers under the roofline", "what the device can do", "multiply-add/dot", "87 %",
         "it has none", "2.00 times as fast: fast", "wrong result", "m.tflite",
-        "does not take part: not here", "different", "size: exponent 2.00", "<svg class=\"plot\"",
+        "does not take part: not here", "not as builtin-1", "size: exponent 2.00", "<svg class=\"plot\"",
         "prefers-color-scheme:dark"}) {
     EXPECT_THAT(page, HasSubstr(text));
   }
