@@ -122,8 +122,13 @@ class Convolution final : public Operation {
                             static_cast<double>(patches_.depth() * output_channels_);
     const auto outputs =
         static_cast<double>(patches_.count()) * static_cast<double>(output_channels_);
-    const double nanoseconds = products / products_per_nanosecond(kernel_.isa) + outputs * 0.5;
     const auto panels = static_cast<int64_t>(panels_.front().count());
+    const auto weights = static_cast<double>(panels_.front().bytes() * groups_);
+    // Weights come from memory; each row passes over them in the cache.
+    constexpr double kBytesPerNanosecond = 20;
+    const double nanoseconds =
+        std::max(products / products_per_nanosecond(kernel_.isa), weights / kBytesPerNanosecond) +
+        outputs * 0.3;
     const int64_t wanted = task_count(tile_count() * panels, nanoseconds, target);
     row_tasks_ = std::min(wanted, tile_count());
     panel_tasks_ = std::min(panels, (wanted + row_tasks_ - 1) / row_tasks_);

@@ -92,7 +92,8 @@ class DepthwiseConvolution final : public Operation {
     pack_weights(weights);
     const double products = static_cast<double>(output_extent_.elements()) * window_.kernel_height *
                             window_.kernel_width;
-    tasks_ = task_count(row_groups(), products / 30.0, target);
+    tasks_ =
+        task_count(row_groups(), products / (products_per_nanosecond(kernel_.isa) * 0.05), target);
   }
 
   size_t channels() const { return static_cast<size_t>(output_extent_.channels); }

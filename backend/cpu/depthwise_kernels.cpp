@@ -158,28 +158,31 @@ HWY_NOINLINE void requantize_row(const DepthwiseRow& row) {
   const Window<Taps, kTaps> window(row);
   const Scales scales = Scales::load(requantization, row.channel);
   const WordVector bias = hn::LoadU(Words(), requantization.bias.data() + row.channel);
-  auto* output = static_cast<uint8_t*>(row.output);
-  const std::byte* strips = row.strips;
-  size_t i = 0;
-  if (row.channels == kLanes) {
+  auto* const output = static_cast<uint8_t*>(row.output);
+  const std::byte* const strips = row.strips;
+  const size_t step = row.step;
+  const size_t output_step = row.output_step;
+  const size_t outputs = row.outputs;
+  if (row.channels == kLanes && outputs >= 4) {
     const ByteBounds bounds = ByteBounds::load(requantization);
-    const auto scaled = [&](size_t place) HWY_ATTR {
-      return scales.scale_to_pack(hn::Add(window.sum(strips + place * row.step), bias));
-    };
-    for (; i + 4 <= row.outputs; i += 4) {
+    for (size_t first = 0; first < outputs; first += 4) {
+      // The last four may include some of those before.
+      const size_t begin = first + 4 <= outputs ? first : outputs - 4;
+      const auto scaled = [&](size_t i) HWY_ATTR {
+        return scales.scale_to_pack(hn::Add(window.sum(strips + (begin + i) * step), bias));
+      };
       const ByteVector bytes = bounds.finish(scaled(0), scaled(1), scaled(2), scaled(3));
       HWY_UNROLL(4)
       for (size_t part = 0; part < 4; ++part) {
-        store_quarter(bytes, part, output + part * row.output_step);
+        store_quarter(bytes, part, output + (begin + part) * output_step);
       }
-      strips += 4 * row.step;
-      output += 4 * row.output_step;
     }
+    return;
   }
   const OutputBounds bounds = OutputBounds::load(requantization);
-  for (; i < row.outputs; ++i, strips += row.step, output += row.output_step) {
-    const WordVector sum = hn::Add(window.sum(strips), bias);
-    store_some_bytes(bounds.finish(scales.scale(sum)), row.channels, output);
+  for (size_t i = 0; i < outputs; ++i) {
+    const WordVector sum = hn::Add(window.sum(strips + i * step), bias);
+    store_some_bytes(bounds.finish(scales.scale(sum)), row.channels, output + i * output_step);
   }
 }
 

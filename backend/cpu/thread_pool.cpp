@@ -78,7 +78,7 @@ int32_t count_cores() { return static_cast<int32_t>(std::thread::hardware_concur
 
 int32_t physical_cores() { return std::max(count_cores(), 1); }
 
-ThreadPool::ThreadPool(int32_t threads) {
+ThreadPool::ThreadPool(int32_t threads) : work_(threads) {
   for (int32_t worker = 1; worker < threads; ++worker) {
     try {
       helpers_.emplace_back([this, worker] { help(worker); });
@@ -94,11 +94,23 @@ ThreadPool::~ThreadPool() {
   for (std::thread& helper : helpers_) helper.join();
 }
 
+void ThreadPool::Work::divide(int64_t count) {
+  const auto workers = static_cast<int64_t>(shares.size());
+  for (int64_t worker = 0; worker < workers; ++worker) {
+    Share& share = shares[static_cast<size_t>(worker)];
+    share.next.store(count * worker / workers, std::memory_order_relaxed);
+    share.end = count * (worker + 1) / workers;
+  }
+}
+
 void ThreadPool::Work::take_part(int32_t worker) {
-  for (;;) {
-    const int64_t index = next.fetch_add(1, std::memory_order_relaxed);
-    if (index >= count) return;
-    task(context, index, worker);
+  for (size_t i = 0; i < shares.size(); ++i) {
+    Share& share = shares[(static_cast<size_t>(worker) + i) % shares.size()];
+    for (;;) {
+      const int64_t index = share.next.fetch_add(1, std::memory_order_relaxed);
+      if (index >= share.end) break;
+      task(context, index, worker);
+    }
   }
 }
 
@@ -150,8 +162,7 @@ void ThreadPool::Lease::run_erased(int64_t count, ErasedTask task, const void* c
   Work& work = pool_.work_;
   work.task = task;
   work.context = context;
-  work.count = count;
-  work.next.store(0, std::memory_order_relaxed);
+  work.divide(count);
   std::atomic<uint32_t>& state = pool_.state_;
   state.fetch_add(kTurn | kOpen, std::memory_order_release);
   state.notify_all();

@@ -61,13 +61,22 @@ class ThreadPool {
   Lease lease() { return Lease(*this); }
 
  private:
+  // Neighbouring indices, which one worker begins with and others take when they have done theirs.
+  // So the same worker gets the same part of one piece of work after another, if all have as many
+  // tasks, and finds in its cache what it has written. Alone on its line of cache.
+  struct alignas(64) Share {
+    std::atomic<int64_t> next{0};
+    int64_t end = 0;
+  };
+
   // What is to be done. Written while no helper is in it.
   struct Work {
     Lease::ErasedTask task = nullptr;
     const void* context = nullptr;
-    int64_t count = 0;
-    std::atomic<int64_t> next{0};
+    std::vector<Share> shares;  // one for each worker
 
+    explicit Work(int32_t workers) : shares(static_cast<size_t>(workers)) {}
+    void divide(int64_t count);
     void take_part(int32_t worker);
   };
 
