@@ -18,13 +18,18 @@ class Registry : public testing::Test {
   Registry() { ::unsetenv("LOCKSTEP_DEVICE"); }
 };
 
-TEST_F(Registry, ListsTheReferenceLast) {
+TEST_F(Registry, ListsTheProcessorAndTheReferenceLast) {
   const auto devices = list_devices();
-  ASSERT_FALSE(devices.empty());
+  ASSERT_GE(devices.size(), 2u);
   EXPECT_EQ(devices.back().backend, "ref");
-  for (size_t i = 0; i + 1 < devices.size(); ++i) {
+  EXPECT_EQ(devices[devices.size() - 2].backend, "cpu");
+  for (size_t i = 0; i + 2 < devices.size(); ++i) {
     EXPECT_EQ(devices[i].backend, "vulkan");
   }
+}
+
+TEST_F(Registry, TheHostDeviceIsTheProcessor) {
+  EXPECT_EQ(open_host_device(1)->description().backend, "cpu");
 }
 
 TEST_F(Registry, OpensByWordNumberNameAndPartOfAName) {

@@ -48,6 +48,17 @@ function(lockstep_library target)
   lockstep_warnings(${target})
 endfunction()
 
+# lockstep_compile_optimized(target...): code that computes networks, optimized even in a release build whose other
+# code is not: a test's under an emulator.
+function(lockstep_compile_optimized)
+  if(CMAKE_CXX_FLAGS_RELEASE MATCHES "-O[23]")
+    return()
+  endif()
+  foreach(target IN LISTS ARGN)
+    target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O2>)
+  endforeach()
+endfunction()
+
 # lockstep_compile_quickly(TARGETS target... | SOURCES file...): code whose speed does not matter, tests and what
 # reads options and prints tables. A third of a release build's time would go into optimizing it.
 function(lockstep_compile_quickly)

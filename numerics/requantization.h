@@ -104,8 +104,8 @@ struct NarrowScale {
 
 /// Whether scale_accumulator_narrow() is scale_accumulator() for all |accumulator| <= bound.
 constexpr bool is_narrow(ChannelScale scale, Rounding rounding, std::int64_t bound) {
-  // Keeps y + addend, |y| <= 2^30, within int32.
-  constexpr std::int32_t kLargestRightShift = 28;
+  // Keeps y + addend within int32: |y| < 2^30 - 1, since x * 2^s < 2^29 and multiplier < 2^31.
+  constexpr std::int32_t kLargestRightShift = 30;
   constexpr std::int64_t kTwoToThe31 = std::int64_t{1} << 31;
   const int left_shift = std::max(scale.shift, 0) + 2;
   return rounding != Rounding::kFloat32TiesEven && scale.multiplier >= 0 &&

@@ -68,7 +68,7 @@ TEST(NarrowScale, IsEveryIntegerRoundingOfSmallAccumulators) {
   std::mt19937 random(29);
   std::int64_t compared = 0;
   for (const Rounding rounding : kIntegerRoundings) {
-    for (std::int32_t shift = -28; shift <= 28; ++shift) {
+    for (std::int32_t shift = -30; shift <= 28; ++shift) {
       for (const std::int32_t multiplier : {0, 1 << 30, (1 << 30) + 1, 0x55555555, 0x7fffffff}) {
         const ChannelScale scale{multiplier, shift};
         const std::int64_t bound = (std::int64_t{1} << (29 - std::max(shift, 0))) - 1;
@@ -108,8 +108,8 @@ TEST(NarrowScale, AppliesOnlyWhereNothingOverflows) {
     EXPECT_FALSE(is_narrow({1 << 30, 0}, rounding, 1 << 29));
     EXPECT_TRUE(is_narrow({1 << 30, 3}, rounding, (1 << 26) - 1));
     EXPECT_FALSE(is_narrow({1 << 30, 3}, rounding, 1 << 26));
-    EXPECT_TRUE(is_narrow({1 << 30, -28}, rounding, 1000));
-    EXPECT_FALSE(is_narrow({1 << 30, -29}, rounding, 1000));
+    EXPECT_TRUE(is_narrow({0x7fffffff, -30}, rounding, (1 << 29) - 1));
+    EXPECT_FALSE(is_narrow({1 << 30, -31}, rounding, 1000));
     EXPECT_FALSE(is_narrow({-(1 << 30), 0}, rounding, 1000));
     EXPECT_FALSE(is_narrow({1 << 30, 31}, rounding, 1));
   }

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "backend/registry.h"
 #include "delegate_api/partitioner.h"
@@ -73,10 +74,14 @@ Result<std::vector<DevicePlan>> plan_devices(const InspectOptions& options,
   }
   std::vector<DevicePlan> plans;
   const std::vector<backend::DeviceDescription> devices = backend::list_devices();
+  std::optional<Error> misunderstood;
+  bool is_understood = false;
   for (size_t i = 0; i < devices.size(); ++i) {
     const auto device = backend::open_device(fmt::format("{}", i), options.device.device_options());
     if (!device && device.error().code == ErrorCode::kInvalidArgument) {
-      return tl::unexpected(device.error());  // an option that no device understands
+      if (!misunderstood) misunderstood = device.error();
+    } else if (devices[i].backend != "ref") {  // which takes any option
+      is_understood = true;
     }
     // One device that is broken says nothing about the others.
     plans.push_back(device ? plan_device(graph, **device, partition_options)
@@ -85,6 +90,9 @@ Result<std::vector<DevicePlan>> plan_devices(const InspectOptions& options,
                                         .programs = {},
                                         .problem = device.error().message});
   }
+  // An option that is another kind of device's is one of the others' problems; one of no device's a
+  // mistake.
+  if (misunderstood && !is_understood) return tl::unexpected(*misunderstood);
   return plans;
 }
 

@@ -268,11 +268,25 @@ TEST_F(CommandLine, DevicesAlwaysListsTheReference) {
   EXPECT_EQ(report.at("devices").back().at("backend"), "ref");
 }
 
-TEST_F(CommandLine, WithoutAnyDriverEverythingStillWorksOnTheReference) {
+TEST_F(CommandLine, WithoutAnyDriverEverythingStillWorksOnTheProcessor) {
   const std::string no_driver = "VK_DRIVER_FILES=/nonexistent VK_ICD_FILENAMES=/nonexistent";
-  EXPECT_EQ(lockstep("run --device ref " + path("small.tflite"), no_driver).exit_code, 0);
-  EXPECT_EQ(lockstep("run " + path("small.tflite"), no_driver).exit_code, 2)
-      << "asked for a device, and there is none";
+  for (const char* device : {"", "--device cpu ", "--device cpu --threads 3 ", "--device ref "}) {
+    EXPECT_EQ(lockstep("run " + std::string(device) + path("small.tflite"), no_driver).exit_code, 0)
+        << device;
+  }
+  EXPECT_EQ(lockstep("run --device 0 --mask int-dot " + path("small.tflite"), no_driver).exit_code,
+            2)
+      << "the first device is the processor, which has nothing of that name";
+}
+
+TEST_F(CommandLine, InstructionSetsOfTheProcessorCanBeCapped) {
+  const Outcome unknown = lockstep("run --device cpu --mask isa=mmx " + path("small.tflite"));
+  EXPECT_EQ(unknown.exit_code, 2);
+  EXPECT_THAT(unknown.text, HasSubstr("'mmx' is no instruction set"));
+  const Outcome by_environment =
+      lockstep("run --device cpu " + path("small.tflite"), "LOCKSTEP_CPU_ISA=mmx");
+  EXPECT_EQ(by_environment.exit_code, 2);
+  EXPECT_THAT(by_environment.text, HasSubstr("LOCKSTEP_CPU_ISA: 'mmx'"));
 }
 
 }  // namespace

@@ -24,6 +24,7 @@ Block BlockCut::block(int64_t task) const {
 
 BlockwiseOperation::BlockwiseOperation(std::string_view name, const Target& target,
                                        const BlockCut& cut)
-    : variant_(fmt::format("{} {}", name, isa_name(target.isa))), cut_(cut) {}
+    : variant_(fmt::format("{} {}", name, isa_name(least_isa(vector_extension(target.isa))))),
+      cut_(cut) {}
 
 }  // namespace lockstep::backend::cpu

@@ -51,16 +51,17 @@ std::vector<int32_t> byte_domain_bias(std::span<const int32_t> bias, const Cente
   return result;
 }
 
-std::vector<int64_t> accumulator_bounds(std::span<const int32_t> bias,
-                                        const CenteredWeights& weights, int32_t input_zero_point) {
+std::vector<AccumulatorRange> accumulator_ranges(std::span<const int32_t> bias,
+                                                 const CenteredWeights& weights,
+                                                 int32_t input_zero_point) {
   const int64_t zero_point = to_byte(input_zero_point);
   const int64_t largest_input = std::max(zero_point, 255 - zero_point);
-  std::vector<int64_t> bounds;
+  std::vector<AccumulatorRange> ranges;
   for (size_t channel = 0; channel < bias.size(); ++channel) {
-    bounds.push_back(std::abs(int64_t{bias[channel]}) +
-                     weights.magnitudes[channel] * largest_input);
+    const int64_t reach = weights.magnitudes[channel] * largest_input;
+    ranges.push_back({bias[channel] - reach, bias[channel] + reach});
   }
-  return bounds;
+  return ranges;
 }
 
 double products_per_nanosecond(Isa isa) {

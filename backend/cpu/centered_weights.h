@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "backend/cpu/isa.h"
+#include "backend/cpu/requantization.h"
 
 namespace lockstep::backend::cpu {
 
@@ -35,9 +36,10 @@ CenteredWeights center_weights(std::span<const int8_t> weights,
 std::vector<int32_t> byte_domain_bias(std::span<const int32_t> bias, const CenteredWeights& weights,
                                       int32_t input_zero_point, int32_t row_offset);
 
-// The largest |accumulator| of each channel.
-std::vector<int64_t> accumulator_bounds(std::span<const int32_t> bias,
-                                        const CenteredWeights& weights, int32_t input_zero_point);
+// Of each channel, with any input.
+std::vector<AccumulatorRange> accumulator_ranges(std::span<const int32_t> bias,
+                                                 const CenteredWeights& weights,
+                                                 int32_t input_zero_point);
 
 // Roughly how many products of bytes a nanosecond takes: to cut work into tasks.
 double products_per_nanosecond(Isa isa);

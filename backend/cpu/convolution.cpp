@@ -41,7 +41,7 @@ class Convolution final : public Operation {
         convolution.output_stage,
         byte_domain_bias(convolution.bias, weights, convolution.input_zero_point,
                          kernel_.row_offset),
-        accumulator_bounds(convolution.bias, weights, convolution.input_zero_point));
+        accumulator_ranges(convolution.bias, weights, convolution.input_zero_point));
     const size_t group_weights = group_outputs_ * patches_.depth();
     for (int32_t group = 0; group < groups_; ++group) {
       panels_.emplace_back(kernel_,

@@ -87,7 +87,7 @@ class DepthwiseConvolution final : public Operation {
         convolution.output_stage,
         byte_domain_bias(convolution.bias, weights, convolution.input_zero_point,
                          /*row_offset=*/0),
-        accumulator_bounds(convolution.bias, weights, convolution.input_zero_point));
+        accumulator_ranges(convolution.bias, weights, convolution.input_zero_point));
     plan_rows();
     pack_weights(weights);
     const double products = static_cast<double>(output_extent_.elements()) * window_.kernel_height *

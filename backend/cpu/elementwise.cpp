@@ -177,10 +177,10 @@ OperationPointer make_operation(const graph::LoweredAdd& given, const Target& ta
 OperationPointer make_operation(const graph::LoweredMul& given, const Target& target) {
   constexpr double kNanosecondsPerElement = 0.5;
   constexpr std::array<int32_t, 1> kNoBias = {0};
-  constexpr std::array<int64_t, 1> kLargestProduct = {255 * 255};
+  constexpr std::array<AccumulatorRange, 1> kProducts = {{{-255 * 255, 255 * 255}}};
   const graph::LoweredMul mul = with_repetition_on_the_right(given);
   const Operands operands(mul);
-  Requantization requantization = make_requantization(mul.output_stage, kNoBias, kLargestProduct);
+  Requantization requantization = make_requantization(mul.output_stage, kNoBias, kProducts);
   if (requantization.form == ScaleForm::kGeneral) {
     return make_lookup("mul_lookup", operands, pair_table(mul), target);
   }

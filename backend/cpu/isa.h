@@ -56,4 +56,19 @@ constexpr VectorExtension vector_extension(Isa isa) {
   return VectorExtension::kSse4;
 }
 
+// The least instruction set with these vectors: what a kernel is made of that has none for more.
+constexpr Isa least_isa(VectorExtension vectors) {
+  switch (vectors) {
+    case VectorExtension::kSse4:
+      return Isa::kSse4;
+    case VectorExtension::kAvx2:
+      return Isa::kAvx2;
+    case VectorExtension::kAvx512:
+      return Isa::kAvx512;
+    case VectorExtension::kNeon:
+      return Isa::kNeon;
+  }
+  return Isa::kSse4;
+}
+
 }  // namespace lockstep::backend::cpu

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <mutex>
 #include <new>
+#include <optional>
 #include <utility>
 #include <variant>
 
@@ -119,6 +120,7 @@ class CpuProgram final : public Program {
         step.variant = step.operation->variant();
         statistics_.constant_bytes += step.operation->constant_bytes();
         ++statistics_.dispatches;
+        if (step.operation->tasks() > 1) parallel_tasks_ += step.operation->tasks();
         scratch_stride_ = std::max(scratch_stride_, step.operation->scratch_bytes());
       }
       for (const int32_t input : graph::operation_inputs(op.operation)) {
@@ -318,16 +320,25 @@ class CpuProgram final : public Program {
   }
 
   void run_steps(Context& context, Clock::time_point begin, RunProfile* profile) const {
-    ThreadPool::Lease lease = pool_->lease();
+    // A small network is over before threads that sleep are awake, and waking them would be most of
+    // its time; those that are still awake from the last run help for nothing.
+    constexpr int64_t kTasksWorthWaking = 100;
+    std::optional<ThreadPool::Lease> lease;
+    if (parallel_tasks_ > 0) lease.emplace(*pool_, parallel_tasks_ >= kTasksWorthWaking);
     for (size_t i = 0; i < steps_.size(); ++i) {
       const Step& step = steps_[i];
       if (!step.operation) continue;
       const Clock::time_point step_begin = profile != nullptr ? Clock::now() : Clock::time_point();
       const int64_t tasks = step.operation->tasks();
-      lease.run(tasks, [&](int64_t task, int32_t worker) {
+      const auto run_task = [&](int64_t task, int32_t worker) {
         step.operation->run(options_.reverse_unordered ? tasks - 1 - task : task, context.tensors,
                             context.scratch.data() + worker * scratch_stride_);
-      });
+      };
+      if (lease) {
+        lease->run(tasks, run_task);
+      } else {
+        run_task(0, 0);
+      }
       if (profile != nullptr) {
         profile->dispatches.push_back({.operator_index = static_cast<int32_t>(i),
                                        .source_operator = step.source_operator,
@@ -350,6 +361,7 @@ class CpuProgram final : public Program {
   std::vector<AlignedArray<std::byte>> constants_;  // by tensor; empty: it is none
   std::vector<Step> steps_;
   int64_t scratch_stride_ = 0;
+  int64_t parallel_tasks_ = 0;  // of steps with several
   ProgramStatistics statistics_;
 
   std::mutex mutex_;  // guards what follows

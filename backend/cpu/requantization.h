@@ -46,9 +46,16 @@ struct Requantization {
   int64_t constant_bytes() const;
 };
 
-// `accumulator_bounds`: of each channel, the largest |accumulator| with bias.
+// What a channel's accumulator can be with its bias, were it not taken modulo 2^32.
+struct AccumulatorRange {
+  int64_t minimum = 0;
+  int64_t maximum = 0;
+  bool operator==(const AccumulatorRange&) const = default;
+};
+
+// `ranges`: of each channel.
 Requantization make_requantization(const graph::OutputStage& stage, std::span<const int32_t> bias,
-                                   std::span<const int64_t> accumulator_bounds);
+                                   std::span<const AccumulatorRange> ranges);
 
 // kGeneral: `count` neighbouring channels, from `first_channel` on, bias included.
 void requantize_generally(const Requantization& requantization, size_t first_channel,

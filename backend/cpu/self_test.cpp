@@ -141,8 +141,8 @@ bool computes_exactly(const GemmTileKernels& kernels) {
       stage.scales.push_back(numerics::channel_scale(kScales[channel % kScales.size()], rounding));
     }
     const std::vector<int32_t> bias(kChannels, 1);
-    const Requantization requantization =
-        make_requantization(stage, bias, std::vector<int64_t>(kChannels, int64_t{1} << 20));
+    const Requantization requantization = make_requantization(
+        stage, bias, std::vector<AccumulatorRange>(kChannels, {-(1 << 20), 1 << 20}));
     std::vector<int32_t> accumulators(kRows * kChannels);
     for (size_t i = 0; i < accumulators.size(); ++i) {
       accumulators[i] = static_cast<int32_t>(i) - 300;

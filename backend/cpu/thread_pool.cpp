@@ -117,7 +117,7 @@ void ThreadPool::Work::take_part(int32_t worker) {
 // Returns another state than `seen`.
 uint32_t ThreadPool::wait_for_change(uint32_t seen) {
   const auto changed = [&] { return state_.load(std::memory_order_acquire) != seen; };
-  if ((seen & kLeased) != 0) look_for(changed);
+  look_for(changed);
   while (!changed()) state_.wait(seen, std::memory_order_acquire);
   return state_.load(std::memory_order_acquire);
 }
@@ -141,16 +141,12 @@ void ThreadPool::help(int32_t worker) {
   }
 }
 
-ThreadPool::Lease::Lease(ThreadPool& pool) : pool_(pool), right_(pool.right_, std::try_to_lock) {
-  if (right_.owns_lock() && pool_.threads() > 1) {
-    pool_.state_.fetch_or(kLeased, std::memory_order_release);
+// A new turn, so that the first piece of work finds the threads awake.
+ThreadPool::Lease::Lease(ThreadPool& pool, bool wakes)
+    : pool_(pool), wakes_(wakes), right_(pool.right_, std::try_to_lock) {
+  if (right_.owns_lock() && wakes_ && pool_.threads() > 1) {
+    pool_.state_.fetch_add(kTurn, std::memory_order_release);
     pool_.state_.notify_all();
-  }
-}
-
-ThreadPool::Lease::~Lease() {
-  if (right_.owns_lock() && pool_.threads() > 1) {
-    pool_.state_.fetch_and(~kLeased, std::memory_order_release);
   }
 }
 
@@ -165,7 +161,7 @@ void ThreadPool::Lease::run_erased(int64_t count, ErasedTask task, const void* c
   work.divide(count);
   std::atomic<uint32_t>& state = pool_.state_;
   state.fetch_add(kTurn | kOpen, std::memory_order_release);
-  state.notify_all();
+  if (wakes_) state.notify_all();
   work.take_part(0);
   uint32_t now = state.fetch_sub(kOpen, std::memory_order_acq_rel) - kOpen;
   const auto all_left = [&] {

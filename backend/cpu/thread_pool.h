@@ -1,8 +1,7 @@
 // Threads that help with the tasks of one piece of work after another.
 //
-// Between two runs the threads sleep. Within a run (a Lease) they look for the next piece of work
-// for some tens of microseconds before they fall asleep, because waking a thread takes about as
-// long as a small layer.
+// Idle threads sleep. After each piece of work they look for the next one for some tens of
+// microseconds before they do, because waking a thread takes about as long as a small layer.
 #pragma once
 
 #include <atomic>
@@ -31,7 +30,8 @@ class ThreadPool {
   // The right to the pool's threads, for one run. Leases of other threads find it taken.
   class Lease {
    public:
-    ~Lease();
+    // Never waits. Without `wakes`, only threads help that are awake yet.
+    explicit Lease(ThreadPool& pool, bool wakes = true);
     Lease(const Lease&) = delete;
     Lease& operator=(const Lease&) = delete;
 
@@ -50,14 +50,13 @@ class ThreadPool {
 
    private:
     friend class ThreadPool;
-    explicit Lease(ThreadPool& pool);
     using ErasedTask = void (*)(const void* context, int64_t index, int32_t worker);
     void run_erased(int64_t count, ErasedTask task, const void* context);
 
     ThreadPool& pool_;
+    bool wakes_;
     std::unique_lock<std::mutex> right_;
   };
-  // Never waits.
   Lease lease() { return Lease(*this); }
 
  private:
@@ -88,8 +87,7 @@ class ThreadPool {
   static constexpr uint32_t kHelpersInside = 0xffff;  // their number
   static constexpr uint32_t kOpen = 0x10000;
   static constexpr uint32_t kStop = 0x20000;
-  static constexpr uint32_t kLeased = 0x40000;
-  static constexpr uint32_t kTurn = 0x80000;  // unit of a counter, so that no opening goes unseen
+  static constexpr uint32_t kTurn = 0x40000;  // unit of a counter, so that no opening goes unseen
 
   std::mutex right_;
   Work work_;

@@ -37,13 +37,22 @@ TEST(NoLoader, OpeningFailsTheSameWayEveryTime) {
 
 // The fallback must not depend on what it is the fallback for: drivers have crashed their
 // processes.
-TEST(NoLoader, ReferenceIsOpenedWithoutLookingForDrivers) {
+TEST(NoLoader, ReferenceAndProcessorAreOpenedWithoutLookingForDrivers) {
   const int before = attempts_to_load;
-  const auto reference = backend::open_device("ref", {});
-  ASSERT_TRUE(reference) << reference.error().message;
-  EXPECT_EQ((*reference)->description().backend, "ref");
+  for (const char* selector : {"ref", "cpu"}) {
+    const auto device = backend::open_device(selector, {});
+    ASSERT_TRUE(device) << device.error().message;
+    EXPECT_EQ((*device)->description().backend, selector);
+  }
+  EXPECT_TRUE(backend::open_host_device(0));
   EXPECT_EQ(attempts_to_load, before);
-  EXPECT_FALSE(backend::open_device("", {}));
+}
+
+TEST(NoLoader, TheProcessorIsTheBestThereIs) {
+  const int before = attempts_to_load;
+  const auto device = backend::open_device("", {});
+  ASSERT_TRUE(device) << device.error().message;
+  EXPECT_EQ((*device)->description().backend, "cpu");
   EXPECT_GT(attempts_to_load, before);
 }
 
