@@ -66,18 +66,18 @@ class Convolution final : public Operation {
 
   int64_t scratch_bytes() const override { return static_cast<int64_t>(scratch_layout().bytes); }
 
-  int64_t tasks() const override { return row_tasks_ * panel_tasks_; }
+  int64_t tasks() const override { return tasks_; }
 
   void run(int64_t task, TensorMemory tensors, std::byte* scratch) const override {
-    const Range tiles = part(tile_count(), row_tasks_, task / panel_tasks_);
+    const Range units = part(tile_count() * panel_steps(), tasks_, task);
     if (kernel_.enter != nullptr) kernel_.enter();
     for (int32_t group = 0; group < groups_; ++group) {
-      const Range panels =
-          part(static_cast<int64_t>(panels_.front().count()), panel_tasks_, task % panel_tasks_);
-      for (int64_t tile = tiles.begin; tile < tiles.end; ++tile) {
-        const int64_t first = tile * kernel_.tile_rows;
-        const int64_t count = std::min<int64_t>(kernel_.tile_rows, patches_.count() - first);
-        run_tile(group, first, static_cast<size_t>(count), panels, tensors, scratch);
+      for (int64_t unit = units.begin; unit < units.end;) {
+        const int64_t tile = unit / panel_steps();
+        const int64_t first = tile * panel_steps();
+        const int64_t end = std::min(units.end, first + panel_steps());
+        run_tile(group, tile, {unit - first, end - first}, tensors, scratch);
+        unit = end;
       }
     }
     if (kernel_.leave != nullptr) kernel_.leave();
@@ -102,6 +102,13 @@ class Convolution final : public Operation {
     return (patches_.count() + kernel_.tile_rows - 1) / kernel_.tile_rows;
   }
 
+  // Steps over the panels of a tile of rows. A step of a tile is a unit of work, and a task a
+  // number of neighbouring units: a batch of one row is cut by its channels.
+  int64_t panel_steps() const {
+    return (static_cast<int64_t>(panels_.front().count()) + kernel_.tile_panels - 1) /
+           kernel_.tile_panels;
+  }
+
   // Bytes from a patch in scratch memory to the next one.
   size_t patch_stride() const { return aligned(panels_.front().depth() + kPatchSlack); }
 
@@ -122,16 +129,13 @@ class Convolution final : public Operation {
                             static_cast<double>(patches_.depth() * output_channels_);
     const auto outputs =
         static_cast<double>(patches_.count()) * static_cast<double>(output_channels_);
-    const auto panels = static_cast<int64_t>(panels_.front().count());
     const auto weights = static_cast<double>(panels_.front().bytes() * groups_);
     // Weights come from memory; each row passes over them in the cache.
     constexpr double kBytesPerNanosecond = 20;
     const double nanoseconds =
         std::max(products / products_per_nanosecond(kernel_.isa), weights / kBytesPerNanosecond) +
         outputs * 0.3;
-    const int64_t wanted = task_count(tile_count() * panels, nanoseconds, target);
-    row_tasks_ = std::min(wanted, tile_count());
-    panel_tasks_ = std::min(panels, (wanted + row_tasks_ - 1) / row_tasks_);
+    tasks_ = task_count(tile_count() * panel_steps(), nanoseconds, target);
   }
 
   Rows prepare_rows(int32_t group, int64_t first, size_t count, TensorMemory tensors,
@@ -163,8 +167,11 @@ class Convolution final : public Operation {
     return {words, patch_stride() * sizeof(uint16_t)};
   }
 
-  void run_tile(int32_t group, int64_t first, size_t count, Range panels, TensorMemory tensors,
+  void run_tile(int32_t group, int64_t tile, Range steps, TensorMemory tensors,
                 std::byte* scratch) const {
+    const int64_t first = tile * kernel_.tile_rows;
+    const auto count =
+        static_cast<size_t>(std::min<int64_t>(kernel_.tile_rows, patches_.count() - first));
     const Rows rows = prepare_rows(group, first, count, tensors, scratch);
     const Panels& weights = panels_[static_cast<size_t>(group)];
     const auto panel_channels = static_cast<size_t>(kernel_.panel_channels);
@@ -174,9 +181,10 @@ class Convolution final : public Operation {
             ? nullptr
             : reinterpret_cast<const int32_t*>(scratch + scratch_layout().row_sums);
     const size_t first_row = static_cast<size_t>(first) * output_channels_;
-    for (int64_t panel = panels.begin; panel < panels.end; panel += kernel_.tile_panels) {
-      const auto at_once =
-          static_cast<size_t>(std::min<int64_t>(kernel_.tile_panels, panels.end - panel));
+    for (int64_t step = steps.begin; step < steps.end; ++step) {
+      const int64_t panel = step * kernel_.tile_panels;
+      const auto at_once = static_cast<size_t>(
+          std::min<int64_t>(kernel_.tile_panels, static_cast<int64_t>(weights.count()) - panel));
       kernel_.accumulate(rows.data, rows.stride, count, weights.panel(static_cast<size_t>(panel)),
                          weights.panel_bytes(), at_once, weights.depth(), accumulators);
       const size_t group_channel = static_cast<size_t>(panel) * panel_channels;
@@ -206,8 +214,7 @@ class Convolution final : public Operation {
   std::vector<Panels> panels_;        // of each group
   std::vector<int32_t> row_factors_;  // of each channel, padded; empty: there are none
   Requantization requantization_;
-  int64_t row_tasks_ = 1;
-  int64_t panel_tasks_ = 1;
+  int64_t tasks_ = 1;
 };
 
 }  // namespace

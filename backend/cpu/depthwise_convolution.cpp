@@ -57,15 +57,16 @@ class DepthwiseConvolution final : public Operation {
   int64_t tasks() const override { return tasks_; }
 
   void run(int64_t task, TensorMemory tensors, std::byte* scratch) const override {
-    const Range groups = part(row_groups(), tasks_, task);
-    for (int64_t group = groups.begin; group < groups.end; ++group) {
-      const int64_t per_image = row_groups() / std::max(output_extent_.batch, 1);
-      const int64_t n = group / per_image;
-      const int64_t y = group % per_image * rows_at_once_;
-      for (size_t channel = 0; channel < channels(); channel += kernel_.lanes) {
-        for (int64_t x = 0; x < output_extent_.width; x += kOutputsAtOnce) {
-          compute(n, y, x, channel, tensors, scratch);
-        }
+    const int64_t channel_blocks = this->channel_blocks();
+    const int64_t image_groups = row_groups() / std::max(output_extent_.batch, 1);
+    const Range units = part(row_groups() * channel_blocks, tasks_, task);
+    for (int64_t unit = units.begin; unit < units.end; ++unit) {
+      const int64_t group = unit / channel_blocks;
+      const int64_t n = group / image_groups;
+      const int64_t y = group % image_groups * rows_at_once_;
+      const size_t channel = static_cast<size_t>(unit % channel_blocks) * kernel_.lanes;
+      for (int64_t x = 0; x < output_extent_.width; x += kOutputsAtOnce) {
+        compute(n, y, x, channel, tensors, scratch);
       }
     }
   }
@@ -92,8 +93,8 @@ class DepthwiseConvolution final : public Operation {
     pack_weights(weights);
     const double products = static_cast<double>(output_extent_.elements()) * window_.kernel_height *
                             window_.kernel_width;
-    tasks_ =
-        task_count(row_groups(), products / (products_per_nanosecond(kernel_.isa) * 0.05), target);
+    tasks_ = task_count(row_groups() * channel_blocks(),
+                        products / (products_per_nanosecond(kernel_.isa) * 0.05), target);
   }
 
   size_t channels() const { return static_cast<size_t>(output_extent_.channels); }
@@ -101,6 +102,12 @@ class DepthwiseConvolution final : public Operation {
   int64_t row_groups() const {
     return output_extent_.batch *
            ((int64_t{output_extent_.height} + rows_at_once_ - 1) / rows_at_once_);
+  }
+
+  // A block of channels of a group of rows is a unit of work, and a task a number of neighbouring
+  // units.
+  int64_t channel_blocks() const {
+    return static_cast<int64_t>(divide_up(channels(), kernel_.lanes));
   }
 
   // Blocks of interleaved rows that a window has; and where its rows leave room in the one block,
