@@ -33,7 +33,20 @@ struct RunProfile {
     kTimestamps,   // the device wrote down when each dispatch began and ended
     kSubmissions,  // it cannot: each was submitted on its own and timed by the host, so that its
                    // time includes what a submission costs
+    kHost,         // it is the host, which read its own clock before and after each
   };
+  static constexpr const char* clock_name(Clock clock) {
+    switch (clock) {
+      case Clock::kTimestamps:
+        return "timestamps";
+      case Clock::kSubmissions:
+        return "submissions";
+      case Clock::kHost:
+        return "host";
+    }
+    return "";
+  }
+
   Clock clock = Clock::kTimestamps;
   // In the order of execution. Nothing overlaps: a profiled run waits for every dispatch before it
   // starts the next one, so that the shares add up. The sum is more than an ordinary run takes.

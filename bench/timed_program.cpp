@@ -32,7 +32,7 @@ Result<TimedProgram> TimedProgram::create(backend::Device& device, const graph::
 Result<double> TimedProgram::run() {
   if (clock_ != Clock::kHost) {
     const auto profile = program_->profile(input_spans_, output_spans_);
-    if (profile) {
+    if (profile && profile->clock != backend::RunProfile::Clock::kHost) {
       clock_ = profile->clock == backend::RunProfile::Clock::kTimestamps ? Clock::kTimestamps
                                                                          : Clock::kSubmissions;
       double microseconds = 0;
@@ -41,7 +41,9 @@ Result<double> TimedProgram::run() {
       }
       return microseconds * 1e-6;
     }
-    if (profile.error().code != ErrorCode::kUnsupported) return tl::unexpected(profile.error());
+    if (!profile && profile.error().code != ErrorCode::kUnsupported) {
+      return tl::unexpected(profile.error());
+    }
     clock_ = Clock::kHost;
   }
   const auto start = std::chrono::steady_clock::now();

@@ -24,10 +24,6 @@ Json slice(std::string name, size_t process, int track, double begin_us, double 
           {"tid", track}, {"ts", begin_us},          {"dur", end_us - begin_us}};
 }
 
-const char* clock_name(backend::RunProfile::Clock clock) {
-  return clock == backend::RunProfile::Clock::kTimestamps ? "timestamps" : "submissions";
-}
-
 // Where the device's clock starts on the host's, both since the run began.
 double device_offset_us(const backend::RunProfile& profile) {
   if (profile.dispatches.empty()) {
@@ -81,10 +77,12 @@ std::string ProfileTrace::json() const {
       const bool is_known = time.source_operator >= 0 && source < operators.size();
       Json event = slice(is_known ? operators[source] : time.kernel, run.program, kDeviceTrack,
                          device_us + time.begin_us, device_us + time.end_us);
-      event["args"] = {
-          {"operator", time.source_operator}, {"kernel", time.kernel},
-          {"bytes_read", time.bytes_read},    {"bytes_written", time.bytes_written},
-          {"workgroups", time.workgroups},    {"clock", clock_name(run.profile.clock)}};
+      event["args"] = {{"operator", time.source_operator},
+                       {"kernel", time.kernel},
+                       {"bytes_read", time.bytes_read},
+                       {"bytes_written", time.bytes_written},
+                       {"workgroups", time.workgroups},
+                       {"clock", backend::RunProfile::clock_name(run.profile.clock)}};
       events.push_back(std::move(event));
     }
   }

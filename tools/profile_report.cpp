@@ -21,6 +21,8 @@ std::string clock_text(backend::RunProfile::Clock clock) {
     case backend::RunProfile::Clock::kSubmissions:
       return "host clock, each dispatch submitted on its own: the device has no timestamps, and "
              "every time includes what a submission costs";
+    case backend::RunProfile::Clock::kHost:
+      return "the processor's own";
   }
   return {};
 }
@@ -119,8 +121,7 @@ nlohmann::json profile_json(const bench::NetworkProfile& profile, const std::str
           {"numerics", numerics},
           {"device", conformance::device_to_json(profile.device)},
           {"host", valid_utf8(bench::host_processor())},
-          {"clock",
-           profile.clock == backend::RunProfile::Clock::kTimestamps ? "timestamps" : "submissions"},
+          {"clock", backend::RunProfile::clock_name(profile.clock)},
           {"roofline", bench::to_json(profile.roofline)},
           {"runs", profile.runs},
           {"partitions", profile.partitions},

@@ -154,7 +154,7 @@ class CpuProgram final : public Program {
       return make_error(ErrorCode::kUnsupported, "{}: was not compiled for profiles", name_);
     }
     RunProfile profile;
-    profile.clock = RunProfile::Clock::kTimestamps;
+    profile.clock = RunProfile::Clock::kHost;
     if (Status status = run_all(inputs, outputs, &profile); !status) {
       return tl::unexpected(status.error());
     }
