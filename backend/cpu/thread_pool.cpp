@@ -4,6 +4,7 @@
 #include <chrono>
 #include <fstream>
 #include <map>
+#include <mutex>
 #include <set>
 #include <string>
 #include <system_error>
@@ -129,21 +130,18 @@ void ThreadPool::help(int32_t worker) {
   }
 }
 
-ThreadPool::Lease::Lease(ThreadPool& pool) : pool_(pool), right_(pool.right_, std::try_to_lock) {
-  if (right_.owns_lock() && pool_.threads() > 1) {
-    pool_.state_.fetch_or(kLeased, std::memory_order_release);
-    pool_.state_.notify_all();
-  }
+ThreadPool::Lease::Lease(ThreadPool& pool)
+    : pool_(pool),
+      has_right_((pool.state_.fetch_or(kLeased, std::memory_order_acq_rel) & kLeased) == 0) {
+  if (has_right_) pool_.state_.notify_all();
 }
 
 ThreadPool::Lease::~Lease() {
-  if (right_.owns_lock() && pool_.threads() > 1) {
-    pool_.state_.fetch_and(~kLeased, std::memory_order_release);
-  }
+  if (has_right_) pool_.state_.fetch_and(~kLeased, std::memory_order_release);
 }
 
 void ThreadPool::Lease::run_erased(int64_t count, ErasedTask task, const void* context) {
-  if (count <= 1 || pool_.threads() == 1 || !right_.owns_lock()) {
+  if (count <= 1 || pool_.threads() == 1 || !has_right_) {
     for (int64_t index = 0; index < count; ++index) task(context, index, 0);
     return;
   }

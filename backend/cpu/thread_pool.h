@@ -8,7 +8,6 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -55,7 +54,7 @@ class ThreadPool {
     void run_erased(int64_t count, ErasedTask task, const void* context);
 
     ThreadPool& pool_;
-    std::unique_lock<std::mutex> right_;
+    const bool has_right_;
   };
   // Never waits.
   Lease lease() { return Lease(*this); }
@@ -82,7 +81,6 @@ class ThreadPool {
   static constexpr uint32_t kLeased = 0x40000;
   static constexpr uint32_t kTurn = 0x80000;  // unit of a counter, so that no opening goes unseen
 
-  std::mutex right_;
   Work work_;
   std::atomic<uint32_t> state_{0};
   std::vector<std::thread> helpers_;
