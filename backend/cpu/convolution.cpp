@@ -125,7 +125,7 @@ class Convolution final : public Operation {
     const double nanoseconds = products / products_per_nanosecond(kernel_.isa) + outputs * 0.5;
     const auto panels = static_cast<int64_t>(panels_.front().count());
     const int64_t wanted = task_count(tile_count() * panels, nanoseconds, target);
-    row_tasks_ = std::min(wanted, tile_count());
+    row_tasks_ = std::clamp<int64_t>(wanted, 1, std::max<int64_t>(tile_count(), 1));
     panel_tasks_ = std::min(panels, (wanted + row_tasks_ - 1) / row_tasks_);
   }
 
