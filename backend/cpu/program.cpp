@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cfenv>
 #include <chrono>
 #include <condition_variable>
 #include <cstring>
@@ -15,6 +14,7 @@
 #include "backend/cpu/aligned_memory.h"
 #include "backend/cpu/memory_plan.h"
 #include "backend/cpu/operations.h"
+#include "backend/cpu/round_to_nearest.h"
 
 namespace lockstep::backend::cpu {
 namespace {
@@ -45,22 +45,6 @@ void convert_constant(const graph::LoweredTensor& tensor, std::byte* to) {
   convert_bytes(is_8_bit ? DataType::kInt8 : tensor.type, tensor.constant.data(),
                 tensor.constant.size(), to);
 }
-
-// Float kernels round to nearest, whatever the calling thread does otherwise.
-class RoundToNearest {
- public:
-  RoundToNearest() : before_(std::fegetround()) {
-    if (before_ != FE_TONEAREST) std::fesetround(FE_TONEAREST);
-  }
-  ~RoundToNearest() {
-    if (before_ != FE_TONEAREST) std::fesetround(before_);
-  }
-  RoundToNearest(const RoundToNearest&) = delete;
-  RoundToNearest& operator=(const RoundToNearest&) = delete;
-
- private:
-  int before_;
-};
 
 // What one run works on.
 struct Context {

@@ -14,6 +14,8 @@
 #include <sched.h>
 #endif
 
+#include "backend/cpu/round_to_nearest.h"
+
 namespace lockstep::backend::cpu {
 namespace {
 
@@ -112,6 +114,7 @@ uint32_t ThreadPool::wait_for_change(uint32_t seen) {
 }
 
 void ThreadPool::help(int32_t worker) {
+  const RoundToNearest round_to_nearest;
   uint32_t state = state_.load(std::memory_order_acquire);
   while ((state & kStop) == 0) {
     if ((state & kOpen) == 0) {
