@@ -39,6 +39,12 @@ void convert_bytes(DataType type, const std::byte* from, size_t bytes, std::byte
   }
 }
 
+// What a constant operand takes, with its slack.
+int64_t constant_bytes(const graph::LoweredTensor& tensor) {
+  const auto bytes = static_cast<int64_t>(tensor.constant.size()) + kReadSlack;
+  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+}
+
 // A constant operand: 8-bit ones are in the stored domain.
 void convert_constant(const graph::LoweredTensor& tensor, std::byte* to) {
   const bool is_8_bit = tensor.type == DataType::kInt8 || tensor.type == DataType::kUint8;
@@ -74,7 +80,7 @@ class CpuProgram final : public Program {
     for (size_t i = 0; i < graph.tensors.size(); ++i) {
       const graph::LoweredTensor& tensor = graph.tensors[i];
       if (tensor.constant.empty()) continue;
-      constants_[i] = AlignedArray<std::byte>(tensor.constant.size() + kReadSlack);
+      constants_[i] = AlignedArray<std::byte>(static_cast<size_t>(constant_bytes(tensor)));
       convert_constant(tensor, constants_[i].data());
       statistics_.constant_bytes += constants_[i].bytes();
     }
@@ -392,6 +398,16 @@ Result<ProgramPlan> plan_program(const LoweredGraph& graph, const Target& target
     plan.tensors.push_back(std::move(tensor));
   }
   std::ranges::sort(plan.tensors, {}, &PlannedTensor::offset);
+  int64_t constants_end = 0;
+  for (size_t i = 0; i < graph.tensors.size(); ++i) {
+    if (graph.tensors[i].constant.empty()) continue;
+    plan.tensors.push_back({.tensors = {static_cast<int32_t>(i)},
+                            .memory = PlannedTensor::Memory::kConstants,
+                            .offset = constants_end,
+                            .bytes = memory.bytes[i]});
+    constants_end += constant_bytes(graph.tensors[i]);
+  }
+  plan.constant_bytes += constants_end;
   plan.arena_bytes = memory.arena_bytes;
   plan.arena_lower_bound = memory.arena_lower_bound;
   return plan;
