@@ -4,12 +4,14 @@
 #include <gtest/gtest.h>
 
 #include <cfenv>
+#include <optional>
 #include <thread>
 
 #include "backend/cpu/round_to_nearest.h"
 #include "backend/cpu/testing/small_networks.h"
 #include "backend/testing/program_runs.h"
 #include "backend/testing/random_networks.h"
+#include "graph/graph_builder.h"
 #include "graph/lowering.h"
 
 namespace lockstep::backend::cpu {
@@ -76,6 +78,108 @@ INSTANTIATE_TEST_SUITE_P(Kinds, Programs, ::testing::ValuesIn(backend::testing::
                          [](const auto& instance) {
                            return std::string(backend::testing::network_kind_name(instance.param));
                          });
+
+// --- Nothing to compute ------------------------------------------------------------------------
+
+const graph::Quantization kQuantization = graph::per_tensor(0.1f, 3);
+
+int32_t ones(graph::GraphBuilder& builder, const graph::Shape& shape) {
+  const auto count = static_cast<size_t>(graph::element_count(shape).value());
+  return builder.constant<int8_t>("w", shape, std::vector<int8_t>(count, 1),
+                                  graph::per_tensor(0.1f));
+}
+
+// Makes one operator of an image of so many channels.
+struct OperatorOfImage {
+  const char* name;
+  int32_t (*make)(graph::GraphBuilder& builder, int32_t image, int32_t channels);
+};
+
+const OperatorOfImage kOperatorsOfImages[] = {
+    {"convolution",
+     [](graph::GraphBuilder& builder, int32_t image, int32_t channels) {
+       return builder.conv_2d(image, ones(builder, {7, 3, 3, channels}), graph::kAbsentTensor,
+                              kQuantization);
+     }},
+    {"pointwise convolution",
+     [](graph::GraphBuilder& builder, int32_t image, int32_t channels) {
+       return builder.conv_2d(image, ones(builder, {7, 1, 1, channels}), graph::kAbsentTensor,
+                              kQuantization);
+     }},
+    {"depthwise convolution",
+     [](graph::GraphBuilder& builder, int32_t image, int32_t channels) {
+       return builder.depthwise_conv_2d(image, ones(builder, {1, 3, 3, channels}),
+                                        graph::kAbsentTensor, kQuantization);
+     }},
+    {"addition", [](graph::GraphBuilder& builder, int32_t image,
+                    int32_t) { return builder.add(image, image, kQuantization); }},
+    {"multiplication", [](graph::GraphBuilder& builder, int32_t image,
+                          int32_t) { return builder.mul(image, image, kQuantization); }},
+    {"pool",
+     [](graph::GraphBuilder& builder, int32_t image, int32_t) {
+       return builder.pool_2d(image, {.filter_height = 2, .filter_width = 2}, kQuantization);
+     }},
+    {"mean",
+     [](graph::GraphBuilder& builder, int32_t image, int32_t) {
+       return builder.mean(image, {1, 2}, true, kQuantization);
+     }},
+    {"padding",
+     [](graph::GraphBuilder& builder, int32_t image, int32_t) {
+       return builder.pad(image, {0, 0, 1, 1, 1, 1, 0, 0});
+     }},
+    {"concatenation",
+     [](graph::GraphBuilder& builder, int32_t image, int32_t) {
+       return builder.concatenation({image, image}, 3, kQuantization);
+     }},
+    {"bilinear resizing",
+     [](graph::GraphBuilder& builder, int32_t image, int32_t) {
+       return builder.resize(image, 5, 6, {.kind = graph::ResizeKind::kBilinear});
+     }},
+    {"resizing to the nearest",
+     [](graph::GraphBuilder& builder, int32_t image, int32_t) {
+       return builder.resize(image, 5, 6, {.kind = graph::ResizeKind::kNearestNeighbor});
+     }},
+    {"table", [](graph::GraphBuilder& builder, int32_t image,
+                 int32_t) { return builder.unary(graph::UnaryKind::kRelu, image, kQuantization); }},
+    {"softmax",
+     [](graph::GraphBuilder& builder, int32_t image, int32_t) {
+       return builder.softmax(image, graph::per_tensor(1.0f / 256.0f, -128));
+     }},
+    {"space to depth", [](graph::GraphBuilder& builder, int32_t image,
+                          int32_t) { return builder.space_to_depth(image, 2); }},
+    {"dequantization", [](graph::GraphBuilder& builder, int32_t image,
+                          int32_t) { return builder.dequantize(image); }},
+};
+
+// Nothing where graphs do not have such an operator.
+std::optional<graph::LoweredGraph> network_of(const OperatorOfImage& op,
+                                              const graph::Shape& shape) {
+  graph::GraphBuilder builder(op.name);
+  const int32_t image = builder.input("x", graph::DataType::kInt8, shape, kQuantization);
+  const auto graph = builder.build({op.make(builder, image, shape.back())});
+  if (!graph) return std::nullopt;
+  auto lowered = graph::lower(*graph, numerics::Contract::kTflite);
+  if (!lowered) return std::nullopt;
+  return *std::move(lowered);
+}
+
+TEST(EmptyTensors, AreComputedAsTheReferenceDoes) {
+  for (const OperatorOfImage& op : kOperatorsOfImages) {
+    ASSERT_TRUE(network_of(op, {2, 6, 6, 4})) << op.name;
+    for (const graph::Shape& shape : {graph::Shape{0, 6, 6, 4}, graph::Shape{2, 0, 6, 4},
+                                      graph::Shape{2, 6, 0, 4}, graph::Shape{2, 6, 6, 0}}) {
+      const auto network = network_of(op, shape);
+      if (!network) continue;
+      SCOPED_TRACE(std::string(op.name) + " of " + graph::shape_to_string(shape));
+      const std::vector<Bytes> inputs = testing::random_inputs(*network, 1);
+      const std::vector<Bytes> expected = testing::reference_outputs(*network, inputs);
+      for (const Isa isa : executable_isas()) {
+        const auto program = make(*network, {isa, 3});
+        EXPECT_EQ(run(*program, *network, inputs), expected) << isa_name(isa);
+      }
+    }
+  }
+}
 
 // --- One small network -------------------------------------------------------------------------
 
