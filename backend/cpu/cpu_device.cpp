@@ -11,6 +11,7 @@
 
 #include "backend/cpu/isa_choice.h"
 #include "backend/cpu/program.h"
+#include "backend/cpu/round_to_nearest.h"
 #include "backend/cpu/self_test.h"
 #include "host_ref/interpreter.h"
 
@@ -25,7 +26,10 @@ bool passes_self_test(Isa isa) {
   static std::array<std::optional<bool>, kAllIsas.size()> results;
   const std::lock_guard lock(mutex);
   std::optional<bool>& result = results[static_cast<size_t>(isa)];
-  if (!result) result = computes_exactly(isa);
+  if (!result) {
+    const RoundToNearest round_to_nearest;
+    result = computes_exactly(isa);
+  }
   return *result;
 }
 
@@ -103,6 +107,7 @@ class CpuDevice final : public Device {
     if (Status status = host_ref::check_graph(graph); !status) {
       return tl::unexpected(status.error());
     }
+    const RoundToNearest round_to_nearest;
     return make_program(graph, target_, pool_, options);
   }
 
@@ -111,6 +116,7 @@ class CpuDevice final : public Device {
     if (Status status = host_ref::check_graph(graph); !status) {
       return tl::unexpected(status.error());
     }
+    const RoundToNearest round_to_nearest;
     return describe_program(graph, target_, options);
   }
 
@@ -119,6 +125,7 @@ class CpuDevice final : public Device {
     if (Status status = host_ref::check_graph(graph); !status) {
       return tl::unexpected(status.error());
     }
+    const RoundToNearest round_to_nearest;
     return plan_program(graph, target_, options);
   }
 

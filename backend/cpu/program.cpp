@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cfenv>
 #include <chrono>
 #include <condition_variable>
 #include <cstring>
@@ -16,6 +15,7 @@
 #include "backend/cpu/aligned_memory.h"
 #include "backend/cpu/memory_plan.h"
 #include "backend/cpu/operations.h"
+#include "backend/cpu/round_to_nearest.h"
 
 namespace lockstep::backend::cpu {
 namespace {
@@ -40,28 +40,18 @@ void convert_bytes(DataType type, const std::byte* from, size_t bytes, std::byte
   }
 }
 
+// What a constant operand takes, with its slack.
+int64_t constant_bytes(const graph::LoweredTensor& tensor) {
+  const auto bytes = static_cast<int64_t>(tensor.constant.size()) + kReadSlack;
+  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+}
+
 // A constant operand: 8-bit ones are in the stored domain.
 void convert_constant(const graph::LoweredTensor& tensor, std::byte* to) {
   const bool is_8_bit = tensor.type == DataType::kInt8 || tensor.type == DataType::kUint8;
   convert_bytes(is_8_bit ? DataType::kInt8 : tensor.type, tensor.constant.data(),
                 tensor.constant.size(), to);
 }
-
-// Float kernels round to nearest, whatever the calling thread does otherwise.
-class RoundToNearest {
- public:
-  RoundToNearest() : before_(std::fegetround()) {
-    if (before_ != FE_TONEAREST) std::fesetround(FE_TONEAREST);
-  }
-  ~RoundToNearest() {
-    if (before_ != FE_TONEAREST) std::fesetround(before_);
-  }
-  RoundToNearest(const RoundToNearest&) = delete;
-  RoundToNearest& operator=(const RoundToNearest&) = delete;
-
- private:
-  int before_;
-};
 
 // What one run works on.
 struct Context {
@@ -91,7 +81,7 @@ class CpuProgram final : public Program {
     for (size_t i = 0; i < graph.tensors.size(); ++i) {
       const graph::LoweredTensor& tensor = graph.tensors[i];
       if (tensor.constant.empty()) continue;
-      constants_[i] = AlignedArray<std::byte>(tensor.constant.size() + kReadSlack);
+      constants_[i] = AlignedArray<std::byte>(static_cast<size_t>(constant_bytes(tensor)));
       convert_constant(tensor, constants_[i].data());
       statistics_.constant_bytes += constants_[i].bytes();
     }
@@ -420,6 +410,16 @@ Result<ProgramPlan> plan_program(const LoweredGraph& graph, const Target& target
     plan.tensors.push_back(std::move(tensor));
   }
   std::ranges::sort(plan.tensors, {}, &PlannedTensor::offset);
+  int64_t constants_end = 0;
+  for (size_t i = 0; i < graph.tensors.size(); ++i) {
+    if (graph.tensors[i].constant.empty()) continue;
+    plan.tensors.push_back({.tensors = {static_cast<int32_t>(i)},
+                            .memory = PlannedTensor::Memory::kConstants,
+                            .offset = constants_end,
+                            .bytes = memory.bytes[i]});
+    constants_end += constant_bytes(graph.tensors[i]);
+  }
+  plan.constant_bytes += constants_end;
   plan.arena_bytes = memory.arena_bytes;
   plan.arena_lower_bound = memory.arena_lower_bound;
   return plan;

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <fstream>
 #include <map>
+#include <mutex>
 #include <set>
 #include <string>
 #include <system_error>
@@ -12,6 +13,8 @@
 #if defined(__linux__)
 #include <sched.h>
 #endif
+
+#include "backend/cpu/round_to_nearest.h"
 
 namespace lockstep::backend::cpu {
 namespace {
@@ -123,6 +126,7 @@ uint32_t ThreadPool::wait_for_change(uint32_t seen) {
 }
 
 void ThreadPool::help(int32_t worker) {
+  const RoundToNearest round_to_nearest;
   uint32_t state = state_.load(std::memory_order_acquire);
   while ((state & kStop) == 0) {
     if ((state & kOpen) == 0) {
@@ -141,17 +145,23 @@ void ThreadPool::help(int32_t worker) {
   }
 }
 
-// A new turn, so that the first piece of work finds the threads awake.
+// With a new turn, the first piece of work finds the threads awake.
 ThreadPool::Lease::Lease(ThreadPool& pool, bool wakes)
-    : pool_(pool), wakes_(wakes), right_(pool.right_, std::try_to_lock) {
-  if (right_.owns_lock() && wakes_ && pool_.threads() > 1) {
+    : pool_(pool),
+      wakes_(wakes),
+      has_right_((pool.state_.fetch_or(kLeased, std::memory_order_acq_rel) & kLeased) == 0) {
+  if (has_right_ && wakes_ && pool_.threads() > 1) {
     pool_.state_.fetch_add(kTurn, std::memory_order_release);
     pool_.state_.notify_all();
   }
 }
 
+ThreadPool::Lease::~Lease() {
+  if (has_right_) pool_.state_.fetch_and(~kLeased, std::memory_order_release);
+}
+
 void ThreadPool::Lease::run_erased(int64_t count, ErasedTask task, const void* context) {
-  if (count <= 1 || pool_.threads() == 1 || !right_.owns_lock()) {
+  if (count <= 1 || pool_.threads() == 1 || !has_right_) {
     for (int64_t index = 0; index < count; ++index) task(context, index, 0);
     return;
   }

@@ -7,7 +7,6 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -32,6 +31,7 @@ class ThreadPool {
    public:
     // Never waits. Without `wakes`, only threads help that are awake yet.
     explicit Lease(ThreadPool& pool, bool wakes = true);
+    ~Lease();
     Lease(const Lease&) = delete;
     Lease& operator=(const Lease&) = delete;
 
@@ -54,8 +54,8 @@ class ThreadPool {
     void run_erased(int64_t count, ErasedTask task, const void* context);
 
     ThreadPool& pool_;
-    bool wakes_;
-    std::unique_lock<std::mutex> right_;
+    const bool wakes_;
+    const bool has_right_;
   };
   Lease lease() { return Lease(*this); }
 
@@ -87,9 +87,9 @@ class ThreadPool {
   static constexpr uint32_t kHelpersInside = 0xffff;  // their number
   static constexpr uint32_t kOpen = 0x10000;
   static constexpr uint32_t kStop = 0x20000;
-  static constexpr uint32_t kTurn = 0x40000;  // unit of a counter, so that no opening goes unseen
+  static constexpr uint32_t kLeased = 0x40000;
+  static constexpr uint32_t kTurn = 0x80000;  // unit of a counter, so that no opening goes unseen
 
-  std::mutex right_;
   Work work_;
   std::atomic<uint32_t> state_{0};
   std::vector<std::thread> helpers_;

@@ -7,8 +7,9 @@
 #include <chrono>
 #include <cmath>
 
+#include "backend/testing/program_runs.h"
+#include "backend/testing/random_values.h"
 #include "backend/vulkan/testing/opened_devices.h"
-#include "backend/vulkan/testing/random_values.h"
 #include "backend/vulkan/testing/validation_environment.h"
 #include "backend/vulkan/vulkan_backend.h"
 #include "host_ref/interpreter.h"
@@ -48,7 +49,7 @@ struct WindowCase {
 };
 
 // A graph of chains: only what is said to be an output is one.
-class Chains : public testing::RandomValues {
+class Chains : public backend::testing::RandomValues {
  public:
   Chains() : RandomValues(29) {}
 
@@ -326,7 +327,7 @@ class Chains : public testing::RandomValues {
 
   void expect_equal_run(Program& program, const std::vector<Bytes>& inputs,
                         const host_ref::Interpreter& interpreter) {
-    const std::vector<Bytes> outputs = testing::run(program, graph, inputs);
+    const std::vector<Bytes> outputs = backend::testing::run(program, graph, inputs);
     for (size_t i = 0; i < outputs.size(); ++i) {
       const auto expected = interpreter.tensor(graph.outputs[i]);
       ASSERT_TRUE(expected);

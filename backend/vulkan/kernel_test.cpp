@@ -10,10 +10,11 @@
 #include <limits>
 #include <set>
 
+#include "backend/testing/program_runs.h"
+#include "backend/testing/random_values.h"
 #include "backend/vulkan/device_context.h"
 #include "backend/vulkan/dispatch_building.h"
 #include "backend/vulkan/testing/opened_devices.h"
-#include "backend/vulkan/testing/random_values.h"
 #include "backend/vulkan/testing/validation_environment.h"
 #include "backend/vulkan/vulkan_backend.h"
 #include "host_ref/interpreter.h"
@@ -38,7 +39,7 @@ constexpr auto kCompileBudget = std::chrono::seconds(1);
 const std::vector<OpenedDevice>& devices() { return testing::whole_and_masked_devices(); }
 
 // Independent operators, each with inputs and an output of its own, run as one program.
-class Cases : public testing::RandomValues {
+class Cases : public backend::testing::RandomValues {
  public:
   Cases() : RandomValues(23) {}
 
@@ -160,7 +161,7 @@ class Cases : public testing::RandomValues {
       ASSERT_TRUE(interpreter.set_input(i, inputs[i]));
     }
     ASSERT_TRUE(interpreter.run());
-    const std::vector<Bytes> outputs = testing::run(program, graph_, inputs);
+    const std::vector<Bytes> outputs = backend::testing::run(program, graph_, inputs);
     for (size_t i = 0; i < outputs.size(); ++i) {
       const auto expected = interpreter.tensor(graph_.outputs[i]);
       ASSERT_TRUE(expected);

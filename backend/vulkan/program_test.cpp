@@ -7,8 +7,9 @@
 #include <map>
 
 #include "backend/reference/reference_device.h"
+#include "backend/testing/program_runs.h"
+#include "backend/testing/random_networks.h"
 #include "backend/vulkan/testing/opened_devices.h"
-#include "backend/vulkan/testing/random_networks.h"
 #include "backend/vulkan/testing/validation_environment.h"
 #include "backend/vulkan/vulkan_backend.h"
 #include "graph/lowering.h"
@@ -16,10 +17,11 @@
 namespace lockstep::backend::vulkan {
 namespace {
 
+using backend::testing::first_difference;
+using backend::testing::NetworkKind;
+using backend::testing::run;
 using graph::DataType;
-using testing::NetworkKind;
 using testing::OpenedDevice;
-using testing::run;
 using Bytes = std::vector<std::byte>;
 
 const auto* const kValidation = testing::fail_on_validation_messages();
@@ -32,22 +34,6 @@ constexpr auto kCompileBudget = std::chrono::seconds(5);
 const std::vector<OpenedDevice>& devices() {
   static const std::vector<OpenedDevice> opened = testing::open_every_device(kMasks);
   return opened;
-}
-
-// The first difference, for people; empty when there is none.
-std::string first_difference(const graph::LoweredGraph& graph, const std::vector<Bytes>& actual,
-                             const std::vector<Bytes>& expected) {
-  for (size_t output = 0; output < expected.size(); ++output) {
-    const auto [a, e] = std::ranges::mismatch(actual[output], expected[output]);
-    if (e != expected[output].end()) {
-      const auto& tensor = graph.tensors[static_cast<size_t>(graph.outputs[output])];
-      return fmt::format("tensor '{}' ({}) element {}: {} instead of {}", tensor.name,
-                         graph::shape_to_string(tensor.shape),
-                         std::distance(expected[output].begin(), e), std::to_integer<int>(*a),
-                         std::to_integer<int>(*e));
-    }
-  }
-  return "";
 }
 
 class Programs : public ::testing::TestWithParam<NetworkKind> {};
@@ -63,7 +49,7 @@ TEST_P(Programs, EqualTheReferenceOnEveryDevice) {
   for (int i = 0; i < kNetworksOfAKind; ++i) {
     const DataType type = i % 2 == 0 ? DataType::kInt8 : DataType::kUint8;
     const numerics::Contract contract = numerics::kAllContracts[static_cast<size_t>(i / 2) % 4];
-    const graph::Graph network = testing::random_network(GetParam(), type, random);
+    const graph::Graph network = backend::testing::random_network(GetParam(), type, random);
     const auto lowered = graph::lower(network, contract);
     if (!lowered) {
       ASSERT_EQ(lowered.error().code, ErrorCode::kUnsupported) << lowered.error().message;
@@ -76,7 +62,7 @@ TEST_P(Programs, EqualTheReferenceOnEveryDevice) {
     for (std::vector<Bytes>& run_inputs : inputs) {
       for (const int32_t input : lowered->inputs) {
         const auto& tensor = lowered->tensors[static_cast<size_t>(input)];
-        run_inputs.push_back(testing::random_contents(
+        run_inputs.push_back(backend::testing::random_contents(
             static_cast<size_t>(graph::element_count(tensor.shape).value()), type, random));
       }
       expected.push_back(run(**reference, *lowered, run_inputs));
@@ -105,9 +91,9 @@ TEST_P(Programs, EqualTheReferenceOnEveryDevice) {
   EXPECT_GE(compared, kNetworksOfAKind / 2) << "lowering refused nearly everything";
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, Programs, ::testing::ValuesIn(testing::kAllNetworkKinds),
+INSTANTIATE_TEST_SUITE_P(Kinds, Programs, ::testing::ValuesIn(backend::testing::kAllNetworkKinds),
                          [](const auto& instance) {
-                           return std::string(testing::network_kind_name(instance.param));
+                           return std::string(backend::testing::network_kind_name(instance.param));
                          });
 
 }  // namespace

@@ -8,6 +8,8 @@
 #include <random>
 #include <utility>
 
+#include "backend/cpu/thread_pool.h"
+
 namespace lockstep::backend::cpu::testing {
 namespace {
 
@@ -53,13 +55,25 @@ class Buffer {
          << std::to_integer<int>(*a) << " instead of " << std::to_integer<int>(*e);
 }
 
-void run_tasks(const Operation& operation, TensorMemory tensors, bool backwards) {
-  const Buffer scratch(operation.scratch_bytes());
+enum class Order : uint8_t { kForwards, kBackwards, kAtOnce };
+
+void run_tasks(const Operation& operation, TensorMemory tensors, Order order) {
+  static ThreadPool pool(3);
   const int64_t tasks = operation.tasks();
-  for (int64_t i = 0; i < tasks; ++i) {
-    operation.run(backwards ? tasks - 1 - i : i, tensors, scratch.data());
+  std::vector<Buffer> scratch;  // of each worker
+  for (int32_t worker = 0; worker < pool.threads(); ++worker) {
+    scratch.emplace_back(operation.scratch_bytes());
   }
-  EXPECT_THAT(scratch.slack(), ::testing::Each(kCanary));
+  const auto run = [&](int64_t task, int32_t worker) {
+    operation.run(task, tensors, scratch[static_cast<size_t>(worker)].data());
+  };
+  if (order == Order::kAtOnce) {
+    ThreadPool::Lease lease = pool.lease();
+    lease.run(tasks, run);
+  } else {
+    for (int64_t i = 0; i < tasks; ++i) run(order == Order::kBackwards ? tasks - 1 - i : i, 0);
+  }
+  for (const Buffer& buffer : scratch) EXPECT_THAT(buffer.slack(), ::testing::Each(kCanary));
 }
 
 }  // namespace
@@ -86,15 +100,16 @@ void expect_output(const Maker& make, std::span<const std::vector<std::byte>> in
                    std::span<const std::byte> expected) {
   for (const Isa isa : executable_isas()) {
     for (const int32_t threads : {1, 3}) {
-      for (const bool backwards : {false, true}) {
+      for (const Order order : {Order::kForwards, Order::kBackwards, Order::kAtOnce}) {
         const OperationPointer operation = make({.isa = isa, .threads = threads});
+        if (order != Order::kForwards && operation->tasks() == 1) continue;
         SCOPED_TRACE(operation->variant() + " for " + std::to_string(threads) + " threads");
         std::vector<Buffer> buffers;
         std::vector<std::byte*> tensors;
         for (const std::vector<std::byte>& input : inputs) buffers.emplace_back(input);
         const Buffer& output = buffers.emplace_back(static_cast<int64_t>(expected.size()));
         for (const Buffer& buffer : buffers) tensors.push_back(buffer.data());
-        run_tasks(*operation, tensors, backwards);
+        run_tasks(*operation, tensors, order);
         ASSERT_TRUE(equal(output.contents(), expected));
         ASSERT_THAT(output.slack(), ::testing::Each(kCanary));
         for (size_t i = 0; i < inputs.size(); ++i) {

@@ -21,8 +21,9 @@ std::vector<std::byte> to_bytes(std::span<const int8_t> stored);
 using Maker = std::function<OperationPointer(const Target& target)>;
 
 // Tensors 0, 1, ... are `inputs`, the one behind them is the output. Expects that with all
-// executable instruction sets, for 1 and for 3 threads, tasks last to first and first to last, the
-// output is `expected`, that nothing beyond it is written and that inputs stay as they are.
+// executable instruction sets, for 1 and for 3 threads, tasks first to last, last to first and at
+// once, the output is `expected`, that nothing beyond it is written and that inputs stay as they
+// are.
 void expect_output(const Maker& make, std::span<const std::vector<std::byte>> inputs,
                    std::span<const std::byte> expected);
 

@@ -30,21 +30,6 @@ const std::vector<OpenedDevice>& whole_and_masked_devices() {
   return opened;
 }
 
-std::vector<std::vector<std::byte>> run(Program& program, const graph::LoweredGraph& graph,
-                                        const std::vector<std::vector<std::byte>>& inputs) {
-  std::vector<std::vector<std::byte>> outputs;
-  for (const int32_t output : graph.outputs) {
-    const graph::LoweredTensor& tensor = graph.tensors[static_cast<size_t>(output)];
-    outputs.emplace_back(static_cast<size_t>(graph::element_count(tensor.shape).value()) *
-                         graph::data_type_size(tensor.type));
-  }
-  const std::vector<std::span<const std::byte>> input_spans(inputs.begin(), inputs.end());
-  const std::vector<std::span<std::byte>> output_spans(outputs.begin(), outputs.end());
-  const Status status = program.run(input_spans, output_spans);
-  EXPECT_TRUE(status) << status.error().message;
-  return outputs;
-}
-
 std::set<std::string> kernels_of(const Device& device, const graph::LoweredGraph& graph) {
   std::set<std::string> names{""};
   for (const graph::LoweredOperator& op : graph.operators) {

@@ -1,7 +1,6 @@
 // Every device of this machine, opened for tests that compare what all of them compute.
 #pragma once
 
-#include <cstddef>
 #include <memory>
 #include <set>
 #include <span>
@@ -25,10 +24,6 @@ std::vector<OpenedDevice> open_every_device(std::span<const char* const> masks);
 
 // Every device as it is and with everything optional hidden, opened when it is first asked for.
 const std::vector<OpenedDevice>& whole_and_masked_devices();
-
-// The outputs of a run, dense host bytes; a run that fails fails the test.
-std::vector<std::vector<std::byte>> run(Program& program, const graph::LoweredGraph& graph,
-                                        const std::vector<std::vector<std::byte>>& inputs);
 
 // Every name that some operator of the graph has a kernel of; the empty one, for the device's
 // choice, first.

@@ -10,7 +10,7 @@
 
 #include "graph/graph.h"
 
-namespace lockstep::backend::vulkan::testing {
+namespace lockstep::backend::testing {
 
 enum class NetworkKind : uint8_t {
   kConvolution,
@@ -57,4 +57,4 @@ graph::Graph random_network(NetworkKind kind, graph::DataType type, std::mt19937
 // Bytes for a graph input: evenly random, all the smallest, all the largest, or the two in turn.
 std::vector<std::byte> random_contents(size_t bytes, graph::DataType type, std::mt19937& random);
 
-}  // namespace lockstep::backend::vulkan::testing
+}  // namespace lockstep::backend::testing

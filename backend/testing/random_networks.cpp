@@ -1,10 +1,10 @@
-#include "backend/vulkan/testing/random_networks.h"
+#include "backend/testing/random_networks.h"
 
 #include <algorithm>
 
 #include "graph/testing/graph_builder.h"
 
-namespace lockstep::backend::vulkan::testing {
+namespace lockstep::backend::testing {
 namespace {
 
 using graph::Activation;
@@ -429,4 +429,4 @@ std::vector<std::byte> random_contents(size_t bytes, DataType type, std::mt19937
   return contents;
 }
 
-}  // namespace lockstep::backend::vulkan::testing
+}  // namespace lockstep::backend::testing

@@ -6,7 +6,7 @@
 #include <random>
 #include <vector>
 
-namespace lockstep::backend::vulkan::testing {
+namespace lockstep::backend::testing {
 
 class RandomValues {
  public:
@@ -34,4 +34,4 @@ class RandomValues {
   std::mt19937 random_;
 };
 
-}  // namespace lockstep::backend::vulkan::testing
+}  // namespace lockstep::backend::testing
