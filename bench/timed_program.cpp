@@ -29,21 +29,30 @@ Result<TimedProgram> TimedProgram::create(backend::Device& device, const graph::
   return timed;
 }
 
+TimedProgram::Clock TimedProgram::clock_of(const backend::RunProfile& profile) {
+  switch (profile.clock) {
+    case backend::RunProfile::Clock::kTimestamps:
+      return Clock::kTimestamps;
+    case backend::RunProfile::Clock::kSubmissions:
+      return Clock::kSubmissions;
+    case backend::RunProfile::Clock::kHost:
+      break;
+  }
+  return Clock::kOperators;
+}
+
 Result<double> TimedProgram::run() {
   if (clock_ != Clock::kHost) {
     const auto profile = program_->profile(input_spans_, output_spans_);
-    if (profile && profile->clock != backend::RunProfile::Clock::kHost) {
-      clock_ = profile->clock == backend::RunProfile::Clock::kTimestamps ? Clock::kTimestamps
-                                                                         : Clock::kSubmissions;
+    if (profile) {
+      clock_ = clock_of(*profile);
       double microseconds = 0;
       for (const backend::DispatchTime& dispatch : profile->dispatches) {
         if (dispatch.operator_index >= 0) microseconds += dispatch.end_us - dispatch.begin_us;
       }
       return microseconds * 1e-6;
     }
-    if (!profile && profile.error().code != ErrorCode::kUnsupported) {
-      return tl::unexpected(profile.error());
-    }
+    if (profile.error().code != ErrorCode::kUnsupported) return tl::unexpected(profile.error());
     clock_ = Clock::kHost;
   }
   const auto start = std::chrono::steady_clock::now();
@@ -59,6 +68,8 @@ std::string TimedProgram::clock_name() const {
       return "device timestamps";
     case Clock::kSubmissions:
       return "host clock, each dispatch submitted on its own: the device has no timestamps";
+    case Clock::kOperators:
+      return "the processor's own clock, operators without copies of inputs and outputs";
     case Clock::kHost:
       return "host clock, whole runs";
   }

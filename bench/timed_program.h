@@ -35,7 +35,8 @@ class TimedProgram {
   std::string clock_name() const;
 
  private:
-  enum class Clock : uint8_t { kTimestamps, kSubmissions, kHost };
+  enum class Clock : uint8_t { kTimestamps, kSubmissions, kOperators, kHost };
+  static Clock clock_of(const backend::RunProfile& profile);
 
   TimedProgram() = default;
 
