@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <fstream>
@@ -33,6 +34,8 @@ bool passes_self_test(Isa isa) {
   return *result;
 }
 
+std::string_view text_or_empty(const char* text) { return text == nullptr ? "" : text; }
+
 // The smaller of what mask and environment allow.
 Result<IsaChoice> choose(const DeviceOptions& options) {
   constexpr std::string_view kMask = "isa=";
@@ -46,9 +49,13 @@ Result<IsaChoice> choose(const DeviceOptions& options) {
     }
     cap = mask.substr(kMask.size());
   }
-  const std::vector<Isa> executable = executable_isas();
-  auto chosen = choose_isa(executable, cap, passes_self_test);
   const char* from_environment = std::getenv("LOCKSTEP_CPU_ISA");
+  Isa most = kAllIsas.back();
+  for (const std::string_view name : {cap, text_or_empty(from_environment)}) {
+    if (const auto isa = parse_isa(name)) most = std::min(most, *isa);
+  }
+  const std::vector<Isa> executable = executable_isas(most);
+  auto chosen = choose_isa(executable, cap, passes_self_test);
   if (!chosen || from_environment == nullptr || *from_environment == '\0') return chosen;
   auto by_environment = choose_isa(executable, from_environment, passes_self_test);
   if (!by_environment) {

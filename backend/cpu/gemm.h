@@ -57,7 +57,7 @@ struct GemmTileKernels {
                      size_t channels, const int32_t* row_terms, const int32_t* factors,
                      int32_t* output, size_t output_stride) = nullptr;
 
-  // sum of count bytes.
+  // The sum of `count` bytes, modulo 2^32.
   int32_t (*sum_bytes)(const uint8_t* bytes, size_t count) = nullptr;
 
   // Bytes to uint16.

@@ -188,9 +188,9 @@ int32_t sum_bytes(const uint8_t* bytes, size_t count) {
   for (; i + hn::Lanes(d8) <= count; i += hn::Lanes(d8)) {
     sums = hn::Add(sums, hn::SumsOf8(hn::LoadU(d8, bytes + i)));
   }
-  auto sum = static_cast<int32_t>(hn::GetLane(hn::SumOfLanes(d64, sums)));
+  auto sum = static_cast<uint32_t>(hn::GetLane(hn::SumOfLanes(d64, sums)));
   for (; i < count; ++i) sum += bytes[i];
-  return sum;
+  return static_cast<int32_t>(sum);
 }
 
 void widen(const uint8_t* bytes, size_t count, uint16_t* words) {

@@ -1,6 +1,7 @@
 #include "backend/cpu/isa.h"
 
 #include <algorithm>
+#include <mutex>
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -70,13 +71,13 @@ std::vector<Isa> find_isas() {
   if (!bit(extended.ecx, 11)) return isas;
   isas.push_back(Isa::kAvx512Vnni);
   const bool has_tiles = bit(extended.edx, 24) && bit(extended.edx, 25);
-  if (has_tiles && (files & kTileFiles) == kTileFiles && request_tiles()) {
-    isas.push_back(Isa::kAmxInt8);
-  }
+  if (has_tiles && (files & kTileFiles) == kTileFiles) isas.push_back(Isa::kAmxInt8);
   return isas;
 }
 
 #elif defined(__aarch64__)
+
+bool request_tiles() { return false; }
 
 std::vector<Isa> find_isas() {
   constexpr unsigned long kDotProduct = 1UL << 20;  // HWCAP_ASIMDDP
@@ -89,6 +90,8 @@ std::vector<Isa> find_isas() {
 }
 
 #else
+
+bool request_tiles() { return false; }
 
 std::vector<Isa> find_isas() { return {}; }
 
@@ -124,8 +127,15 @@ std::optional<Isa> parse_isa(std::string_view name) {
   return *found;
 }
 
-std::vector<Isa> executable_isas() {
-  static const std::vector<Isa> isas = find_isas();
+std::vector<Isa> executable_isas(Isa most) {
+  static const std::vector<Isa> found = find_isas();
+  std::vector<Isa> isas = found;
+  if (!isas.empty() && isas.back() == Isa::kAmxInt8) {
+    static std::once_flag asked;
+    static bool has_tiles = false;
+    if (most >= Isa::kAmxInt8) std::call_once(asked, [] { has_tiles = request_tiles(); });
+    if (most < Isa::kAmxInt8 || !has_tiles) isas.pop_back();
+  }
   return isas;
 }
 

@@ -30,9 +30,9 @@ std::string_view isa_name(Isa isa);  // "avx512-vnni"
 std::optional<Isa> parse_isa(std::string_view name);
 
 // What this binary has kernels for and this processor and operating system execute, ascending;
-// empty on processors of other architectures, and on x86 before SSE4.2. Asks the kernel for the use
-// of AMX tiles, which the process keeps.
-std::vector<Isa> executable_isas();
+// empty on processors of other architectures, and on x86 before SSE4.2. Where AMX is not beyond
+// `most`, asks the operating system for its tiles, which the process keeps from then on.
+std::vector<Isa> executable_isas(Isa most = kAllIsas.back());
 
 // The vectors that come with an instruction set. What has no kernels of its own for an Isa uses
 // those for its vectors.
