@@ -6,7 +6,7 @@
 #include <random>
 
 #include "backend/registry.h"
-#include "backend/vulkan/testing/random_networks.h"
+#include "backend/testing/random_networks.h"
 #include "delegate_api/partitioner.h"
 #include "graph/tflite_reader.h"
 
@@ -95,10 +95,10 @@ TEST_F(MemoryPlan, IsTightOnAllModels) {
 }
 
 TEST_F(MemoryPlan, IsTightOnGeneratedNetworks) {
-  using backend::vulkan::testing::NetworkKind;
+  using backend::testing::NetworkKind;
   std::mt19937 random(4);
   for (int i = 0; i < 40; ++i) {
-    expect_tight(backend::vulkan::testing::random_network(
+    expect_tight(backend::testing::random_network(
         NetworkKind::kMixed, i % 2 == 0 ? graph::DataType::kInt8 : graph::DataType::kUint8,
         random));
   }
