@@ -1,5 +1,7 @@
 #include "backend/cpu/panels.h"
 
+#include <algorithm>
+
 namespace lockstep::backend::cpu {
 namespace {
 
@@ -19,8 +21,9 @@ Panels::Panels(const GemmKernel& kernel, std::span<const int8_t> weights, size_t
   for (size_t channel = 0; channel < channels; ++channel) {
     int8_t* panel = bytes_.data() + channel / panel_channels * panel_bytes_;
     const size_t lane = channel % panel_channels;
-    for (size_t k = 0; k < depth; ++k) {
-      panel[(k / block * panel_channels + lane) * block + k % block] = weights[channel * depth + k];
+    const int8_t* row = weights.data() + channel * depth;
+    for (size_t k = 0; k < depth; k += block) {
+      std::copy_n(row + k, std::min(block, depth - k), panel + k * panel_channels + lane * block);
     }
   }
 }
