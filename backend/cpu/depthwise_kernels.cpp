@@ -9,6 +9,7 @@
 
 #include "backend/cpu/bytes-inl.h"
 #include "backend/cpu/depthwise_kernels.h"
+#include "backend/cpu/sums-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lockstep::backend::cpu {
@@ -17,23 +18,12 @@ namespace HWY_NAMESPACE {
 // Two taps a lane, as 16-bit numbers.
 struct TapPairs {
   static constexpr size_t kRows = 2;
-  using Vector = hn::Vec<hn::Repartition<int16_t, Words>>;
-
-  struct Accumulator {
-    WordVector first;
-    WordVector second;  // not used by x86
-
-    HWY_INLINE void clear() { first = second = hn::Zero(Words()); }
-    HWY_INLINE WordVector sum() const { return hn::RearrangeToOddPlusEven(first, second); }
-  };
+  using Sums = PairSums;
+  using Vector = Sums::Operand;
 
   static HWY_INLINE Vector load(const std::byte* from) {
     const hn::Repartition<int16_t, Words> d16;
     return hn::LoadU(d16, reinterpret_cast<const int16_t*>(from));
-  }
-  static HWY_INLINE void add(Vector inputs, Vector weights, Accumulator& accumulator) {
-    accumulator.first = hn::ReorderWidenMulAccumulate(Words(), inputs, weights, accumulator.first,
-                                                      accumulator.second);
   }
   static HWY_INLINE WordVector interleave(const uint8_t* first, const uint8_t* second) {
     const Words d;
@@ -61,23 +51,11 @@ struct TapPairs {
 // Four taps a lane, as bytes: unsigned inputs, signed weights.
 struct TapQuads {
   static constexpr size_t kRows = 4;
-  using Vector = WordVector;
-
-  struct Accumulator {
-    WordVector first;
-
-    HWY_INLINE void clear() { first = hn::Zero(Words()); }
-    HWY_INLINE WordVector sum() const { return first; }
-  };
+  using Sums = QuadSums;
+  using Vector = Sums::Operand;
 
   static HWY_INLINE Vector load(const std::byte* from) {
     return WordVector{_mm512_loadu_si512(from)};
-  }
-  // See gemm_pairs.cpp for why this is no intrinsic.
-  static HWY_INLINE void add(Vector inputs, Vector weights, Accumulator& accumulator) {
-    __asm__("vpdpbusd %[weights], %[inputs], %[sum]"
-            : [sum] "+v"(accumulator.first.raw)
-            : [inputs] "v"(inputs.raw), [weights] "v"(weights.raw));
   }
   static void interleave_columns(const InterleavedRows& from, size_t columns, std::byte* strip) {
     // Four words of each row become words of four rows, whose bytes then change places: a 16x4
@@ -126,13 +104,13 @@ struct Window {
     }
   }
   HWY_INLINE WordVector sum(const std::byte* strips) const {
-    typename Taps::Accumulator accumulator;
-    accumulator.clear();
+    typename Taps::Sums sums;
+    sums.clear();
     HWY_UNROLL(16)
     for (size_t t = 0; t < kTaps; ++t) {
-      Taps::add(Taps::load(strips + offsets[t]), weights[t], accumulator);
+      sums.add(Taps::load(strips + offsets[t]), weights[t]);
     }
-    return accumulator.sum();
+    return sums.sum();
   }
 };
 
@@ -142,13 +120,13 @@ struct Window<Taps, 0> {
 
   HWY_INLINE explicit Window(const DepthwiseRow& of) : row(of) {}
   HWY_INLINE WordVector sum(const std::byte* strips) const {
-    typename Taps::Accumulator accumulator;
-    accumulator.clear();
+    typename Taps::Sums sums;
+    sums.clear();
     for (size_t t = 0; t < row.taps; ++t) {
-      Taps::add(Taps::load(strips + row.offsets[t]),
-                Taps::load(row.weights + t * kLanes * sizeof(int32_t)), accumulator);
+      sums.add(Taps::load(strips + row.offsets[t]),
+               Taps::load(row.weights + t * kLanes * sizeof(int32_t)));
     }
-    return accumulator.sum();
+    return sums.sum();
   }
 };
 

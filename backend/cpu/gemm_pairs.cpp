@@ -14,7 +14,7 @@
 
 #include "backend/cpu/gemm.h"
 #include "backend/cpu/gemm_kernels.h"
-#include "backend/cpu/vectors-inl.h"
+#include "backend/cpu/sums-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lockstep::backend::cpu {
@@ -38,14 +38,8 @@ struct PairProducts {
   static constexpr size_t kDepthBlock = 2;
   using Element = uint16_t;
 
-  struct Accumulator {
-    WordVector first;
-    WordVector second;  // not used by x86
-
-    HWY_INLINE void clear() { first = second = hn::Zero(Words()); }
-    HWY_INLINE WordVector sum() const { return hn::RearrangeToOddPlusEven(first, second); }
-  };
-  using Operand = hn::Vec<hn::Repartition<int16_t, Words>>;
+  using Sums = PairSums;
+  using Operand = Sums::Operand;
 
   static HWY_INLINE Operand load_weights(const int8_t* weights) {
     const hn::Repartition<int16_t, Words> d16;
@@ -56,10 +50,6 @@ struct PairProducts {
     std::memcpy(&pair, row, sizeof(pair));
     return hn::BitCast(hn::Repartition<int16_t, Words>(), hn::Set(Words(), pair));
   }
-  static HWY_INLINE void add(Operand row, Operand weights, Accumulator& accumulator) {
-    accumulator.first =
-        hn::ReorderWidenMulAccumulate(Words(), row, weights, accumulator.first, accumulator.second);
-  }
 };
 
 #if HWY_TARGET == HWY_AVX3
@@ -68,13 +58,8 @@ struct QuadProducts {
   static constexpr size_t kDepthBlock = 4;
   using Element = uint8_t;
 
-  struct Accumulator {
-    WordVector first;
-
-    HWY_INLINE void clear() { first = hn::Zero(Words()); }
-    HWY_INLINE WordVector sum() const { return first; }
-  };
-  using Operand = WordVector;
+  using Sums = QuadSums;
+  using Operand = Sums::Operand;
 
   static HWY_INLINE Operand load_weights(const int8_t* weights) {
     return WordVector{_mm512_loadu_si512(weights)};
@@ -83,13 +68,6 @@ struct QuadProducts {
     int32_t quad;
     std::memcpy(&quad, row, sizeof(quad));
     return hn::Set(Words(), quad);
-  }
-  // Inline assembly because g++ 12 moves registers around the intrinsic, which halves the speed;
-  // and the processors that have the instruction need not have all else of HWY_AVX3_DL.
-  static HWY_INLINE void add(Operand row, Operand weights, Accumulator& accumulator) {
-    __asm__("vpdpbusd %[weights], %[row], %[sum]"
-            : [sum] "+v"(accumulator.first.raw)
-            : [row] "v"(row.raw), [weights] "v"(weights.raw));
   }
 };
 #endif
@@ -101,7 +79,7 @@ HWY_NOINLINE void accumulate_tile(const void* rows, size_t row_stride, const int
                                   size_t accumulator_stride) {
   using Element = typename Products::Element;
   constexpr size_t kBlock = Products::kDepthBlock;
-  typename Products::Accumulator sums[kRows][kPanels];
+  typename Products::Sums sums[kRows][kPanels];
   const Element* row[kRows];
   HWY_UNROLL(16)
   for (size_t r = 0; r < kRows; ++r) {
@@ -122,7 +100,7 @@ HWY_NOINLINE void accumulate_tile(const void* rows, size_t row_stride, const int
     for (size_t r = 0; r < kRows; ++r) {
       const auto operand = Products::broadcast(row[r] + block * kBlock);
       HWY_UNROLL(16)
-      for (size_t p = 0; p < kPanels; ++p) Products::add(operand, weights[p], sums[r][p]);
+      for (size_t p = 0; p < kPanels; ++p) sums[r][p].add(operand, weights[p]);
     }
   }
   HWY_UNROLL(16)
