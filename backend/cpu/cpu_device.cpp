@@ -94,8 +94,7 @@ DeviceDescription describe(const Target& target) {
 
 class CpuDevice final : public Device {
  public:
-  CpuDevice(const Target& target, std::shared_ptr<ThreadPool> pool)
-      : target_(target), pool_(std::move(pool)), description_(describe(target)) {}
+  explicit CpuDevice(const Target& target) : target_(target), description_(describe(target)) {}
 
   const DeviceDescription& description() const override { return description_; }
 
@@ -115,7 +114,7 @@ class CpuDevice final : public Device {
       return tl::unexpected(status.error());
     }
     const RoundToNearest round_to_nearest;
-    return make_program(graph, target_, pool_, options);
+    return make_program(graph, target_, pool(), options);
   }
 
   Result<std::string> fingerprint(const graph::LoweredGraph& graph,
@@ -137,9 +136,17 @@ class CpuDevice final : public Device {
   }
 
  private:
+  // Threads are started for the first program: a device that only stands by needs none.
+  std::shared_ptr<ThreadPool> pool() {
+    const std::lock_guard lock(mutex_);
+    if (!pool_) pool_ = shared_thread_pool(target_.threads);
+    return pool_;
+  }
+
   const Target target_;
-  const std::shared_ptr<ThreadPool> pool_;
   const DeviceDescription description_;
+  std::mutex mutex_;
+  std::shared_ptr<ThreadPool> pool_;  // guarded by it
 };
 
 }  // namespace
@@ -165,9 +172,7 @@ Result<std::shared_ptr<Device>> open_device(const DeviceOptions& options) {
                       options.threads, kMostThreads);
   }
   const int32_t wanted = options.threads > 0 ? options.threads : physical_cores();
-  std::shared_ptr<ThreadPool> pool = shared_thread_pool(wanted);
-  const Target target{chosen->isa, pool->threads()};
-  return std::make_shared<CpuDevice>(target, std::move(pool));
+  return std::make_shared<CpuDevice>(Target{chosen->isa, wanted});
 }
 
 }  // namespace lockstep::backend::cpu
