@@ -9,6 +9,7 @@
 
 #include "backend/cpu/centered_weights.h"
 #include "backend/cpu/gemm.h"
+#include "backend/cpu/integer_division.h"
 #include "backend/cpu/operations.h"
 #include "backend/cpu/panels.h"
 #include "backend/cpu/patches.h"
@@ -16,10 +17,7 @@
 namespace lockstep::backend::cpu {
 namespace {
 
-constexpr size_t aligned(size_t bytes) {
-  constexpr auto kUnit = static_cast<size_t>(kAlignment);
-  return (bytes + kUnit - 1) / kUnit * kUnit;
-}
+constexpr size_t aligned(size_t bytes) { return round_up(bytes, static_cast<size_t>(kAlignment)); }
 
 class Convolution final : public Operation {
  public:
@@ -98,15 +96,12 @@ class Convolution final : public Operation {
     size_t stride;  // in bytes
   };
 
-  int64_t tile_count() const {
-    return (patches_.count() + kernel_.tile_rows - 1) / kernel_.tile_rows;
-  }
+  int64_t tile_count() const { return divide_up<int64_t>(patches_.count(), kernel_.tile_rows); }
 
   // Steps over the panels of a tile of rows. A step of a tile is a unit of work, and a task a
   // number of neighbouring units: a batch of one row is cut by its channels.
   int64_t panel_steps() const {
-    return (static_cast<int64_t>(panels_.front().count()) + kernel_.tile_panels - 1) /
-           kernel_.tile_panels;
+    return divide_up<int64_t>(static_cast<int64_t>(panels_.front().count()), kernel_.tile_panels);
   }
 
   // Bytes from a patch in scratch memory to the next one.

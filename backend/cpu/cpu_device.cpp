@@ -5,12 +5,12 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
-#include <fstream>
 #include <mutex>
 #include <optional>
 #include <string>
 
 #include "backend/cpu/isa_choice.h"
+#include "backend/cpu/processor_name.h"
 #include "backend/cpu/program.h"
 #include "backend/cpu/round_to_nearest.h"
 #include "backend/cpu/self_test.h"
@@ -65,14 +65,9 @@ Result<IsaChoice> choose(const DeviceOptions& options) {
   return by_environment->isa < chosen->isa ? by_environment : chosen;
 }
 
-// Of Linux, as people know it; else the architecture.
-std::string processor_name() {
-  std::ifstream file("/proc/cpuinfo");
-  for (std::string line; std::getline(file, line);) {
-    if (!line.starts_with("model name")) continue;
-    const size_t colon = line.find(": ");
-    if (colon != std::string::npos) return line.substr(colon + 2);
-  }
+std::string name_or_architecture() {
+  std::string name = processor_name();
+  if (!name.empty()) return name;
 #if defined(__aarch64__)
   return "64-bit ARM";
 #else
@@ -86,7 +81,7 @@ DeviceDescription describe(const Target& target) {
   description.name = kDeviceName;
   description.kind = DeviceKind::kCpu;
   description.driver = "lockstep " LOCKSTEP_VERSION;
-  description.capabilities = {{"processor", processor_name()},
+  description.capabilities = {{"processor", name_or_architecture()},
                               {"isa", std::string(isa_name(target.isa))},
                               {"threads", std::to_string(target.threads)}};
   return description;

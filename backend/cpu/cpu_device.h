@@ -4,7 +4,8 @@
 // LOCKSTEP_CPU_ISA in the environment, or DeviceOptions::mask "isa=NAME", is the most that kernels
 // may use: "avx2". A processor with AMX asks the operating system for its tiles once, which then
 // wants alternate signal stacks (sigaltstack) to have room for them, 11 KiB and more, in the whole
-// process; with LOCKSTEP_CPU_ISA=avx512-vnni nothing is asked. What a self-test at the first opening finds to compute wrongly is not used.
+// process; with LOCKSTEP_CPU_ISA=avx512-vnni nothing is asked. What a self-test at the first
+// opening finds to compute wrongly is not used.
 #pragma once
 
 #include <memory>

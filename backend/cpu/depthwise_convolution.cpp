@@ -10,6 +10,7 @@
 #include "backend/cpu/aligned_memory.h"
 #include "backend/cpu/centered_weights.h"
 #include "backend/cpu/depthwise_kernels.h"
+#include "backend/cpu/integer_division.h"
 #include "backend/cpu/operations.h"
 
 namespace lockstep::backend::cpu {
@@ -29,8 +30,6 @@ std::vector<int8_t> by_channel(const std::vector<int8_t>& weights, size_t channe
   }
   return result;
 }
-
-size_t divide_up(size_t value, size_t divisor) { return (value + divisor - 1) / divisor; }
 
 class DepthwiseConvolution final : public Operation {
  public:
@@ -143,8 +142,7 @@ class DepthwiseConvolution final : public Operation {
   // Rows of the input with every channel repeated, where depth_multiplier is not 1.
   size_t expanded_rows() const { return depth_multiplier_ == 1 ? 0 : kernel_.interleaved_rows; }
   size_t expanded_bytes() const {
-    constexpr size_t kUnit = sizeof(Line);
-    return divide_up(static_cast<size_t>(most_columns()) * kernel_.lanes, kUnit) * kUnit;
+    return round_up(static_cast<size_t>(most_columns()) * kernel_.lanes, sizeof(Line));
   }
 
   // The value of weight (ky, kx, channel), in lane channel % lanes of vectors

@@ -2,12 +2,9 @@
 
 #include <algorithm>
 
+#include "backend/cpu/integer_division.h"
+
 namespace lockstep::backend::cpu {
-namespace {
-
-constexpr size_t divide_up(size_t value, size_t divisor) { return (value + divisor - 1) / divisor; }
-
-}  // namespace
 
 Panels::Panels(const GemmKernel& kernel, std::span<const int8_t> weights, size_t channels,
                size_t depth) {
@@ -15,7 +12,7 @@ Panels::Panels(const GemmKernel& kernel, std::span<const int8_t> weights, size_t
   const auto panel_depth = static_cast<size_t>(kernel.panel_depth);
   const auto block = static_cast<size_t>(kernel.depth_block);
   count_ = divide_up(channels, panel_channels);
-  depth_ = divide_up(depth, panel_depth) * panel_depth;
+  depth_ = round_up(depth, panel_depth);
   panel_bytes_ = depth_ * panel_channels;
   bytes_ = AlignedArray<int8_t>(count_ * panel_bytes_);
   for (size_t channel = 0; channel < channels; ++channel) {

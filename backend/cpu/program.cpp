@@ -13,6 +13,7 @@
 #include <variant>
 
 #include "backend/cpu/aligned_memory.h"
+#include "backend/cpu/integer_division.h"
 #include "backend/cpu/memory_plan.h"
 #include "backend/cpu/operations.h"
 #include "backend/cpu/round_to_nearest.h"
@@ -60,6 +61,14 @@ struct Context {
   std::vector<std::byte*> tensors;  // by tensor
 };
 
+constexpr const char* kInPlace = "in place";
+
+// Whether its output is its input under another name.
+bool is_in_place(const graph::LoweredOperator& op, const MemoryPlan& plan) {
+  return std::holds_alternative<graph::LoweredReshape>(op.operation) &&
+         !plan.is_root(graph::operation_output(op.operation));
+}
+
 class CpuProgram final : public Program {
  public:
   CpuProgram(const LoweredGraph& graph, std::shared_ptr<ThreadPool> pool,
@@ -101,8 +110,8 @@ class CpuProgram final : public Program {
       Step step;
       step.source_operator = op.source_operator;
       const int32_t output = graph::operation_output(op.operation);
-      if (std::holds_alternative<graph::LoweredReshape>(op.operation) && !plan_.is_root(output)) {
-        step.variant = "in place";
+      if (is_in_place(op, plan_)) {
+        step.variant = kInPlace;
       } else {
         auto operation = prepare_operation(graph, op, target);
         if (!operation) return tl::unexpected(operation.error());
@@ -121,7 +130,7 @@ class CpuProgram final : public Program {
       steps_.push_back(std::move(step));
     }
     // Workers do not share a line.
-    scratch_stride_ = (scratch_stride_ + kAlignment - 1) / kAlignment * kAlignment;
+    scratch_stride_ = round_up(scratch_stride_, kAlignment);
     try {
       contexts_.push_back(make_context());
     } catch (const std::bad_alloc&) {
@@ -382,9 +391,8 @@ Result<ProgramPlan> plan_program(const LoweredGraph& graph, const Target& target
   const MemoryPlan memory = plan_memory(graph, options.guard_memory);
   ProgramPlan plan;
   for (const graph::LoweredOperator& op : graph.operators) {
-    PlannedOperator planned{.source_operator = op.source_operator, .kernel = "in place"};
-    const bool is_reshape = std::holds_alternative<graph::LoweredReshape>(op.operation);
-    if (!is_reshape || memory.is_root(graph::operation_output(op.operation))) {
+    PlannedOperator planned{.source_operator = op.source_operator, .kernel = kInPlace};
+    if (!is_in_place(op, memory)) {
       const auto operation = prepare_operation(graph, op, target);
       if (!operation) return tl::unexpected(operation.error());
       planned.kernel = (*operation)->variant();

@@ -1,7 +1,7 @@
 #include <ctime>
-#include <fstream>
 #include <thread>
 
+#include "backend/cpu/processor_name.h"
 #include "bench/report/bench_report.h"
 #include "conformance/report.h"
 #include "conformance/text.h"
@@ -166,17 +166,9 @@ std::string current_time() {
 }
 
 std::string host_processor() {
-  std::string name = "unknown";
-  std::ifstream file("/proc/cpuinfo");
-  for (std::string line; std::getline(file, line);) {
-    // x86, then what some other kernels write.
-    if (!line.starts_with("model name") && !line.starts_with("Hardware")) continue;
-    if (const size_t colon = line.find(": "); colon != std::string::npos) {
-      name = line.substr(colon + 2);
-      break;
-    }
-  }
-  return fmt::format("{}, {} threads", name, std::thread::hardware_concurrency());
+  const std::string name = backend::cpu::processor_name();
+  return fmt::format("{}, {} threads", name.empty() ? "unknown" : name,
+                     std::thread::hardware_concurrency());
 }
 
 json to_json(const Roofline& roofline) {
